@@ -1,0 +1,280 @@
+//! Commands of a handset, decoded: nobody inside the gateway re-checks strings.
+
+use crate::ids::DeviceId;
+use crate::mailbox::{Flags, MailboxName};
+use crate::preference::{PreferenceName, PreferenceSetting};
+use crate::search::{Criteria, SearchKey};
+use crate::secret::Secret;
+use crate::set::SequenceSet;
+use std::sync::Arc;
+
+/// Which messages a command names: by UID or by position in the client view. Never a bare number.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Target {
+    /// A `UID` form.
+    Uids(SequenceSet),
+    /// Positions in the client view.
+    Mobile(SequenceSet),
+}
+
+/// One decoded command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// CAPABILITY (RFC 3501 6.1.1)
+    Capability,
+    /// NOOP (6.1.2)
+    Noop,
+    /// LOGOUT (6.1.3)
+    Logout,
+    /// LOGIN (6.2.3, P-IMAP 5.1.4)
+    Login(Login),
+    /// ENABLE (RFC 5161); words in capitals.
+    Enable(Vec<String>),
+    /// LIST (6.3.8)
+    List(ListPattern),
+    /// LSUB (6.3.9)
+    Lsub(ListPattern),
+    /// CREATE (6.3.3)
+    Create(MailboxName),
+    /// DELETE (6.3.4)
+    Delete(MailboxName),
+    /// RENAME (6.3.5)
+    Rename(MailboxName, MailboxName),
+    /// SUBSCRIBE (6.3.6)
+    Subscribe(MailboxName),
+    /// UNSUBSCRIBE (6.3.7)
+    Unsubscribe(MailboxName),
+    /// STATUS (6.3.10)
+    Status(MailboxName, Vec<StatusItem>),
+    /// SELECT (6.3.1), or EXAMINE (6.3.2) when `read_only`.
+    Select {
+        /// The mailbox.
+        mailbox: MailboxName,
+        /// EXAMINE.
+        read_only: bool,
+    },
+    /// CLOSE (6.4.2)
+    Close,
+    /// UNSELECT (RFC 3691)
+    Unselect,
+    /// CHECK (6.4.1)
+    Check,
+    /// FETCH and UID FETCH (6.4.5)
+    Fetch(Target, Vec<FetchItem>),
+    /// STORE and UID STORE (6.4.6)
+    Store(Target, StoreChange),
+    /// SEARCH and UID SEARCH (6.4.4)
+    Search {
+        /// Whether the answer is in UIDs.
+        by_uid: bool,
+        /// The charset named, in capitals.
+        charset: Option<String>,
+        /// The program.
+        program: SearchKey,
+    },
+    /// COPY and UID COPY (6.4.7)
+    Copy(Target, MailboxName),
+    /// MOVE and UID MOVE (RFC 6851)
+    Move(Target, MailboxName),
+    /// EXPUNGE (6.4.3)
+    Expunge,
+    /// UID EXPUNGE (RFC 4315)
+    UidExpunge(SequenceSet),
+    /// APPEND (6.3.11); the message follows as a stream of exactly `size` octets.
+    Append(Append),
+    /// IDLE (RFC 2177); ended by DONE.
+    Idle,
+    /// XPROVISION (P-IMAP 5.2.1)
+    Xprovision {
+        /// The device asked about; the session's when absent.
+        device: Option<DeviceId>,
+        /// Kept, not interpreted.
+        notification_id: Option<String>,
+    },
+    /// XSETPIMAPPREF (P-IMAP 5.2.2)
+    XsetPimapPref(PreferenceSetting),
+    /// XGETPIMAPPREFS (P-IMAP 5.2.2)
+    XgetPimapPrefs(Vec<PreferenceName>),
+    /// XFILTER GET (P-IMAP 5.2.3)
+    XfilterGet {
+        /// The filter's name.
+        name: Arc<str>,
+        /// DESC was asked for.
+        description: bool,
+        /// CRITERIA was asked for.
+        criteria: bool,
+    },
+    /// XFILTER SET (P-IMAP 5.2.3)
+    XfilterSet {
+        /// The filter's name.
+        name: Arc<str>,
+        /// Its description.
+        description: Vec<u8>,
+        /// Its criteria.
+        criteria: Criteria,
+    },
+    /// XACK: presents a cursor on a connection that stays open (design D5).
+    Xack(Cursor),
+}
+
+impl Command {
+    /// The command's name for tagged answers, logs and metrics; a closed set of words.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::Capability => "CAPABILITY",
+            Command::Noop => "NOOP",
+            Command::Logout => "LOGOUT",
+            Command::Login(_) => "LOGIN",
+            Command::Enable(_) => "ENABLE",
+            Command::List(_) => "LIST",
+            Command::Lsub(_) => "LSUB",
+            Command::Create(_) => "CREATE",
+            Command::Delete(_) => "DELETE",
+            Command::Rename(..) => "RENAME",
+            Command::Subscribe(_) => "SUBSCRIBE",
+            Command::Unsubscribe(_) => "UNSUBSCRIBE",
+            Command::Status(..) => "STATUS",
+            Command::Select { read_only: false, .. } => "SELECT",
+            Command::Select { read_only: true, .. } => "EXAMINE",
+            Command::Close => "CLOSE",
+            Command::Unselect => "UNSELECT",
+            Command::Check => "CHECK",
+            Command::Fetch(..) => "FETCH",
+            Command::Store(..) => "STORE",
+            Command::Search { .. } => "SEARCH",
+            Command::Copy(..) => "COPY",
+            Command::Move(..) => "MOVE",
+            Command::Expunge => "EXPUNGE",
+            Command::UidExpunge(_) => "UID EXPUNGE",
+            Command::Append(_) => "APPEND",
+            Command::Idle => "IDLE",
+            Command::Xprovision { .. } => "XPROVISION",
+            Command::XsetPimapPref(_) => "XSETPIMAPPREF",
+            Command::XgetPimapPrefs(_) => "XGETPIMAPPREFS",
+            Command::XfilterGet { .. } | Command::XfilterSet { .. } => "XFILTER",
+            Command::Xack(_) => "XACK",
+        }
+    }
+}
+
+/// The arguments of LOGIN, split (P-IMAP 5.1.4, digest 4.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// The part before `#` and before `@`.
+    pub local: String,
+    /// The domain, when one was written.
+    pub domain: Option<String>,
+    /// The device; without one the session is a regular IMAP session.
+    pub device: Option<DeviceId>,
+    /// The password.
+    pub password: Secret,
+}
+
+/// A reference and a pattern of LIST or LSUB, as octets.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ListPattern {
+    /// The reference name.
+    pub reference: String,
+    /// The mailbox name with wildcards.
+    pub pattern: String,
+}
+
+/// An item of STATUS.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum StatusItem {
+    /// MESSAGES
+    Messages,
+    /// RECENT
+    Recent,
+    /// UIDNEXT
+    UidNext,
+    /// UIDVALIDITY
+    UidValidity,
+    /// UNSEEN
+    Unseen,
+}
+
+/// An item of FETCH. Macros are expanded when decoded, inside lists too (digest 2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum FetchItem {
+    /// FLAGS
+    Flags,
+    /// UID
+    Uid,
+    /// INTERNALDATE
+    InternalDate,
+    /// RFC822.SIZE
+    Size,
+    /// ENVELOPE
+    Envelope,
+    /// BODY without section
+    Body,
+    /// BODYSTRUCTURE
+    BodyStructure,
+    /// RFC822
+    Rfc822,
+    /// RFC822.HEADER
+    Rfc822Header,
+    /// RFC822.TEXT
+    Rfc822Text,
+    /// `BODY[section]<origin.octets>`
+    Section {
+        /// Without setting `\Seen`.
+        peek: bool,
+        /// What stands between the brackets, checked and in canonical spelling, e.g. `1.2.HEADER.FIELDS (FROM TO)`.
+        section: String,
+        /// Origin and number of octets (not zero).
+        partial: Option<(u32, u32)>,
+    },
+}
+
+impl FetchItem {
+    /// Whether asking for it sets `\Seen` (RFC 3501 6.4.5).
+    pub const fn sets_seen(&self) -> bool {
+        matches!(self, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
+    }
+}
+
+/// What STORE does to flags.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StoreChange {
+    /// Replace, add or remove.
+    pub mode: StoreMode,
+    /// `.SILENT`: the handset wants no FETCH back.
+    pub silent: bool,
+    /// The flags named.
+    pub flags: Flags,
+}
+
+/// How STORE changes flags.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StoreMode {
+    /// `FLAGS`
+    Replace,
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+}
+
+/// The arguments of APPEND.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Append {
+    /// The target mailbox.
+    pub mailbox: MailboxName,
+    /// Flags to set.
+    pub flags: Flags,
+    /// INTERNALDATE as `" 1-Feb-2004 10:00:00 +0000"` without quotes, checked.
+    pub date: Option<String>,
+    /// The message's octets.
+    pub size: u64,
+}
+
+/// A cursor as a handset presents it: `<incarnation>.<n>` (design D5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Cursor {
+    /// Which life of the session's log.
+    pub incarnation: u64,
+    /// The position.
+    pub position: u64,
+}

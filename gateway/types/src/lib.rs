@@ -1,0 +1,34 @@
+//! The vocabulary of the gateway: nouns that every room uses.
+//!
+//! Holds identifiers, number spaces, sets, commands, responses, the contract with the upstream side, limits and
+//! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
+//! is a sign of a missing room.
+//!
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`message`], [`search`], [`command`], [`response`],
+//! [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
+
+pub mod command;
+pub mod ids;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod notice;
+pub mod number;
+pub mod preference;
+pub mod response;
+pub mod rows;
+pub mod search;
+pub mod secret;
+pub mod set;
+pub mod time;
+pub mod upstream;
+
+pub use command::{Command, Target};
+pub use ids::{AccountKey, ConnectionId, DeviceId, SessionId, Tag, Ticket};
+pub use mailbox::{Flag, Flags, MailboxName};
+pub use message::{Date, MessageFacts};
+pub use number::{LogSeq, MobileSeq, ModSeq, Uid, UidValidity};
+pub use response::{Code, Response, Status};
+pub use secret::Secret;
+pub use set::{SequenceSet, UidRanges};
+pub use time::Timestamp;

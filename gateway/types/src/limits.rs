@@ -1,0 +1,63 @@
+//! Every bound of the gateway, with its unit in its name and the outcome on overflow in its comment (law 5).
+
+/// A device ID's length in bytes; longer: LOGIN answers NO.
+pub const DEVICE_ID_BYTES_MAX: usize = 64;
+/// A command line without its literals (RFC 7162 4 asks for 8192); longer: BAD, the line is swallowed.
+pub const LINE_BYTES_MAX: usize = 65_536;
+/// A line before LOGIN; longer: BAD, the line is swallowed.
+pub const LINE_BEFORE_LOGIN_BYTES_MAX: usize = 8_192;
+/// A literal that stands for a string argument; longer: BAD `[TOOBIG]`, swallowed (`{n+}`) or refused (`{n}`).
+pub const STRING_LITERAL_BYTES_MAX: u64 = 65_536;
+/// Literals within one command; more: BAD.
+pub const LITERALS_PER_COMMAND_MAX: usize = 64;
+/// All string literals of one command together; more: BAD.
+pub const COMMAND_BYTES_MAX: usize = 1 << 20;
+/// The message of an APPEND; longer: NO `[TOOBIG]`. It is streamed, never held.
+pub const APPEND_BYTES_MAX: u64 = 128 << 20;
+/// A non-synchronizing literal over its limit is swallowed up to this size; beyond it the connection is closed
+/// with BYE, since reading on would cost more than it is worth.
+pub const SWALLOW_BYTES_MAX: u64 = 256 << 20;
+/// Depth of parentheses, NOT and OR in a search program or filter; deeper: BAD.
+pub const NESTING_MAX: usize = 32;
+/// Ranges in one sequence set; more: BAD.
+pub const SET_RANGES_MAX: usize = 4_096;
+/// Keys in one search program or filter; more: BAD.
+pub const SEARCH_KEYS_MAX: usize = 256;
+/// Named filters per account; more: NO `[LIMIT]`.
+pub const NAMED_FILTERS_PER_ACCOUNT_MAX: usize = 64;
+/// A filter's name in bytes; longer: NO.
+pub const FILTER_NAME_BYTES_MAX: usize = 128;
+/// A filter's description in bytes; longer: NO.
+pub const FILTER_DESCRIPTION_BYTES_MAX: usize = 1_024;
+/// A filter's criteria as written, in bytes; longer: NO.
+pub const FILTER_CRITERIA_BYTES_MAX: usize = 8_192;
+/// Devices per account; more: LOGIN answers NO `[LIMIT]`.
+pub const DEVICES_PER_ACCOUNT_MAX: usize = 32;
+/// Open handset connections per account; more: LOGIN answers NO `[LIMIT]`.
+pub const CONNECTIONS_PER_ACCOUNT_MAX: usize = 64;
+/// Mailboxes told within one session; more: the one selected longest ago is forgotten (its next SELECT is a first
+/// one, preceded by RESYNC).
+pub const MAILBOXES_PER_SESSION_MAX: usize = 64;
+/// Offers of one session that are not acknowledged; more: the mailboxes they concern go to RESYNC.
+pub const OFFERS_UNACKNOWLEDGED_MAX: usize = 512;
+/// Filter activations (mailbox, kind) per device; more: NO `[LIMIT]`.
+pub const ACTIVATIONS_PER_DEVICE_MAX: usize = 256;
+/// Mutation records kept per session for recognising repeats; the oldest is dropped.
+pub const MUTATION_RECORDS_MAX: usize = 64;
+/// A mailbox name in bytes; longer: NO.
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1_024;
+/// Mailboxes one LIST may return; more: NO `[LIMIT]`.
+pub const LIST_ITEMS_MAX: usize = 20_000;
+/// An upstream response line without its literals; longer: that upstream connection is closed.
+pub const UPSTREAM_LINE_BYTES_MAX: usize = 1 << 20;
+/// An upstream literal that must be understood, not streamed; longer: that upstream connection is closed.
+pub const UPSTREAM_LITERAL_BYTES_MAX: u64 = 1 << 20;
+/// A piece of a streamed body held at once.
+pub const PIECE_BYTES_MAX: usize = 16 << 10;
+/// Pieces in flight between upstream and handset; beyond it the upstream is not read.
+pub const PIECES_IN_FLIGHT_MAX: usize = 2;
+/// Messages upstream may claim in one mailbox; more: the mailbox is refused (a lying server).
+pub const MESSAGES_PER_MAILBOX_MAX: u32 = 20_000_000;
+/// Takeovers of a connection that was alive within 30 s, per 10 minutes (F15); more: the newcomer gets
+/// `NO [INUSE]`.
+pub const TAKEOVERS_PER_TEN_MINUTES_MAX: usize = 4;

@@ -1,0 +1,187 @@
+//! Responses towards a handset, as values; the wire room renders them. Numbers in them are final.
+
+use crate::command::{Cursor, StatusItem};
+use crate::ids::{SessionId, Tag};
+use crate::mailbox::{Flags, MailboxName};
+use crate::number::{MobileSeq, Uid, UidValidity};
+use crate::set::UidRanges;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The result of a command (RFC 3501 7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// Done.
+    Ok,
+    /// Semantics wrong or processing failed.
+    No,
+    /// Unknown command or syntax error.
+    Bad,
+}
+
+/// A response code, the part in brackets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Code {
+    /// A code without argument or with a ready-made one, e.g. `CLIENTBUG`, `CANNOT`, `READ-WRITE`, `PIMAPINDOUBT`.
+    Word(Cow<'static, str>),
+    /// `UIDVALIDITY n`
+    UidValidity(UidValidity),
+    /// `UIDNEXT n`
+    UidNext(u32),
+    /// `UNSEEN n`
+    Unseen(MobileSeq),
+    /// `PERMANENTFLAGS (…)`; `keywords` adds `\*`.
+    PermanentFlags(Flags, bool),
+    /// `APPENDUID validity uid` (RFC 4315 3)
+    AppendUid(UidValidity, Uid),
+    /// `COPYUID validity source target` (RFC 4315 3). The target's order follows the source's, hence pairs as
+    /// upstream wrote them.
+    CopyUid(UidValidity, UidRanges, UidRanges),
+    /// `CAPABILITY …`
+    Capability(Arc<str>),
+    /// `PIMAPCURSOR c` (design D5): the last untagged line of what it covers.
+    Cursor(Cursor),
+}
+
+impl Code {
+    /// A code that is one fixed word.
+    pub const fn word(word: &'static str) -> Code {
+        Code::Word(Cow::Borrowed(word))
+    }
+}
+
+/// One response line (with its literals), except the lines of a streamed FETCH.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Response {
+    /// `tag OK|NO|BAD [code] text`
+    Tagged {
+        /// The command's tag.
+        tag: Tag,
+        /// The result.
+        status: Status,
+        /// The code.
+        code: Option<Code>,
+        /// Human-readable text, one line of ASCII.
+        text: Cow<'static, str>,
+    },
+    /// `* OK|NO|BAD [code] text`
+    Untagged {
+        /// The condition.
+        status: Status,
+        /// The code.
+        code: Option<Code>,
+        /// Human-readable text.
+        text: Cow<'static, str>,
+    },
+    /// `* BYE [code] text`
+    Bye {
+        /// The code.
+        code: Option<Code>,
+        /// Human-readable text.
+        text: Cow<'static, str>,
+    },
+    /// `+ text`
+    Continuation(Cow<'static, str>),
+    /// `* CAPABILITY …`
+    Capability(Arc<str>),
+    /// `* ENABLED …`
+    Enabled(Vec<String>),
+    /// `* n EXISTS`
+    Exists(u32),
+    /// `* n RECENT`
+    Recent(u32),
+    /// `* n EXPUNGE`
+    Expunge(MobileSeq),
+    /// `* n FETCH (UID u FLAGS (…))`, `recent` adding `\Recent`.
+    FetchFlags {
+        /// The position.
+        seq: MobileSeq,
+        /// The UID, when it is to be shown.
+        uid: Option<Uid>,
+        /// The flags.
+        flags: Flags,
+        /// Whether the message is recent for this session (F27).
+        recent: bool,
+    },
+    /// `* FLAGS (…)`
+    Flags(Flags),
+    /// `* SEARCH n …`
+    Search(Vec<u32>),
+    /// `* LIST (attributes) "d" name`, or `* LSUB`.
+    List {
+        /// LSUB instead of LIST.
+        subscribed: bool,
+        /// The item.
+        item: ListItem,
+    },
+    /// `* STATUS mailbox (…)`
+    Status(MailboxName, Vec<(StatusItem, u32)>),
+    /// `* SESSION AUTHENTICATED|SELECTED` (P-IMAP 5.1.4)
+    Session {
+        /// SELECTED.
+        selected: bool,
+    },
+    /// `* SESSIONID id`
+    SessionId(SessionId),
+    /// `* FOLDER name`
+    Folder(MailboxName),
+    /// `* RESYNC`
+    Resync,
+    /// `* XPROVISION item (value …)` (P-IMAP 5.2.1)
+    Xprovision {
+        /// The words before the parenthesis, e.g. `XPIMAPPREF PIMAP_EVENT_FILTER`.
+        item: String,
+        /// The values; each is rendered as an astring.
+        values: Vec<String>,
+    },
+    /// `* XGETPIMAPPREFS (name value …)`; values ready-made.
+    Preferences(Vec<(&'static str, PreferenceValue)>),
+    /// `* XFILTER name (DESC … CRITERIA (…))`
+    Filter {
+        /// The filter's name.
+        name: Arc<str>,
+        /// Its description.
+        description: Option<Vec<u8>>,
+        /// Its criteria as source text.
+        criteria: Option<Vec<u8>>,
+    },
+}
+
+/// A preference's value in `XGETPIMAPPREFS`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PreferenceValue {
+    /// A bare word.
+    Word(Cow<'static, str>),
+    /// A string, rendered as an astring.
+    Text(String),
+    /// `NIL`: no address set.
+    Nil,
+    /// `(mailbox kind filter)`; `None` for the mailbox means the atom ALL.
+    Activation(Option<MailboxName>, &'static str, Arc<str>),
+}
+
+/// One mailbox in LIST or LSUB.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ListItem {
+    /// Attributes as written, e.g. `\HasNoChildren`.
+    pub attributes: Vec<String>,
+    /// The hierarchy delimiter; `None` is NIL.
+    pub delimiter: Option<char>,
+    /// The name.
+    pub mailbox: MailboxName,
+}
+
+impl Response {
+    /// `tag status text`
+    pub fn tagged(tag: &Tag, status: Status, text: impl Into<Cow<'static, str>>) -> Response {
+        Response::Tagged { tag: tag.clone(), status, code: None, text: text.into() }
+    }
+    /// `tag status [code] text`
+    pub fn coded(tag: &Tag, status: Status, code: Code, text: impl Into<Cow<'static, str>>) -> Response {
+        Response::Tagged { tag: tag.clone(), status, code: Some(code), text: text.into() }
+    }
+    /// `* OK [code] text`
+    pub fn ok_code(code: Code, text: impl Into<Cow<'static, str>>) -> Response {
+        Response::Untagged { status: Status::Ok, code: Some(code), text: text.into() }
+    }
+}

@@ -1,0 +1,96 @@
+//! Search programs (RFC 3501 6.4.4) and filter criteria (P-IMAP 5.2.3): one tree for both.
+
+use crate::mailbox::Flag;
+use crate::message::Date;
+use crate::set::SequenceSet;
+
+/// One key of a search program. Strings are octets in the program's charset.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum SearchKey {
+    /// Every message.
+    All,
+    /// All of these (a parenthesised list, and the top level).
+    And(Vec<SearchKey>),
+    /// Either.
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// Not that.
+    Not(Box<SearchKey>),
+    /// The flag is set: `SEEN`, `KEYWORD $Junk` … (`UNSEEN` is `Not(Flag(Seen))`).
+    Flag(Flag),
+    /// `RECENT` (session-dependent; never allowed in a stored filter).
+    Recent,
+    /// `NEW`: recent and unseen (session-dependent).
+    New,
+    /// `OLD`: not recent (session-dependent).
+    Old,
+    /// `LARGER n`, in octets.
+    Larger(u32),
+    /// `SMALLER n`, in octets.
+    Smaller(u32),
+    /// `BEFORE date` on INTERNALDATE.
+    Before(Date),
+    /// `ON date` on INTERNALDATE.
+    On(Date),
+    /// `SINCE date` on INTERNALDATE.
+    Since(Date),
+    /// `SENTBEFORE date` on the Date: header.
+    SentBefore(Date),
+    /// `SENTON date`.
+    SentOn(Date),
+    /// `SENTSINCE date`.
+    SentSince(Date),
+    /// `DAYSBEFORETODAY n`: received today or within the n days before (P-IMAP 5.2.3).
+    DaysBeforeToday(u32),
+    /// `HEADER name text`; `FROM`, `TO`, `CC`, `BCC` and `SUBJECT` keep their own spelling as [`SearchKey::Field`].
+    Header(Vec<u8>, Vec<u8>),
+    /// `FROM`, `TO`, `CC`, `BCC`, `SUBJECT` with their text.
+    Field(Field, Vec<u8>),
+    /// `BODY text`.
+    Body(Vec<u8>),
+    /// `TEXT text`.
+    Text(Vec<u8>),
+    /// `UID set`.
+    Uid(SequenceSet),
+    /// A bare sequence set: positions in the client view.
+    Sequence(SequenceSet),
+}
+
+/// A header field with a search key of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Field {
+    /// `FROM`
+    From,
+    /// `TO`
+    To,
+    /// `CC`
+    Cc,
+    /// `BCC`
+    Bcc,
+    /// `SUBJECT`
+    Subject,
+}
+
+impl Field {
+    /// The key's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Field::From => "FROM",
+            Field::To => "TO",
+            Field::Cc => "CC",
+            Field::Bcc => "BCC",
+            Field::Subject => "SUBJECT",
+        }
+    }
+}
+
+/// Filter criteria as a handset wrote them, and what they mean.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Criteria {
+    /// The keys between the parentheses, as octets that a GET returns (literals rewritten as quoted strings or
+    /// non-synchronizing literals).
+    pub source: Vec<u8>,
+    /// The charset named in SET, if any, in capitals.
+    pub charset: Option<String>,
+    /// The parsed program.
+    pub key: SearchKey,
+}
