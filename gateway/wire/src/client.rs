@@ -1,0 +1,1 @@
+//! The upstream-facing half of the wire: commands towards an IMAP server, responses from it.
