@@ -61,3 +61,14 @@ pub const MESSAGES_PER_MAILBOX_MAX: u32 = 20_000_000;
 /// Takeovers of a connection that was alive within 30 s, per 10 minutes (F15); more: the newcomer gets
 /// `NO [INUSE]`.
 pub const TAKEOVERS_PER_TEN_MINUTES_MAX: usize = 4;
+/// UID ranges in one search sent upstream to evaluate a filter's atom: at 22 octets each they stay below the 8192 octets
+/// of a command line that RFC 7162 4 asks of a server. More: the smallest gaps are searched along, the answer is cut.
+pub const UPSTREAM_SEARCH_RANGES_MAX: usize = 320;
+/// A tag in bytes (a session ID of 26 may stand before the handset's own); longer: untagged BAD.
+pub const TAG_BYTES_MAX: usize = 128;
+/// An outband address in bytes; longer: NO.
+pub const OUTBAND_ADDRESS_BYTES_MAX: usize = 256;
+/// A notification ID of XPROVISION in bytes; longer: NO.
+pub const NOTIFICATION_ID_BYTES_MAX: usize = 256;
+/// Words in one ENABLE; more: BAD.
+pub const ENABLE_WORDS_MAX: usize = 64;
