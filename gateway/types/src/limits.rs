@@ -72,3 +72,18 @@ pub const OUTBAND_ADDRESS_BYTES_MAX: usize = 256;
 pub const NOTIFICATION_ID_BYTES_MAX: usize = 256;
 /// Words in one ENABLE; more: BAD.
 pub const ENABLE_WORDS_MAX: usize = 64;
+/// An account's name in the store, in bytes; longer: the batch is refused.
+pub const STORE_ACCOUNT_BYTES_MAX: usize = 1_024;
+/// A stored row's key in bytes; longer: the batch is refused.
+pub const STORE_KEY_BYTES_MAX: usize = 1_024;
+/// A stored row's value in bytes; longer: the batch is refused.
+pub const STORE_VALUE_BYTES_MAX: usize = 1 << 20;
+/// Rows and index entries that one batch changes; more: the batch is refused.
+pub const STORE_BATCH_CHANGES_MAX: usize = 16_384;
+/// Keys and values of one batch together, in bytes; more: the batch is refused.
+pub const STORE_BATCH_BYTES_MAX: usize = 16 << 20;
+/// Batches waiting in line for the store, in bytes; more: the newest is refused, since a store so far behind is as good
+/// as failed and waiting would only hide it.
+pub const STORE_BACKLOG_BYTES_MAX: usize = 256 << 20;
+/// Accounts that one look-up in the store's index names; more: any of them up to this number.
+pub const STORE_FOUND_ACCOUNTS_MAX: usize = 1_024;

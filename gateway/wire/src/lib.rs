@@ -10,3 +10,8 @@
 //! [`Response`]: pimap_types::Response
 
 pub mod client;
+pub mod decode;
+pub mod encode;
+pub mod frame;
+pub mod search;
+mod syntax;

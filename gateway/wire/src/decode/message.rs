@@ -1,0 +1,135 @@
+//! Commands on messages by number or by UID: FETCH, STORE, SEARCH, COPY, MOVE, UID EXPUNGE (RFC 3501 6.4, RFC 6851,
+//! RFC 4315).
+
+use super::mailbox::argument;
+use super::section::section_item;
+use super::{DecodeError, Parsed, Scanner, sequence_set};
+use crate::search;
+use pimap_types::command::{FetchItem, StoreChange, StoreMode};
+use pimap_types::{Command, Flag, Flags, SequenceSet, Target};
+use std::collections::HashSet;
+
+/// The form whose numbers are positions in the client view.
+pub(super) fn by_number(name: &str, scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    numbered(name, false, Target::Mobile, scanner)
+}
+
+/// The arguments of UID.
+pub(super) fn by_uid(scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    scanner.space()?;
+    let name = scanner.atom("a command after UID")?.to_ascii_uppercase();
+    if name == "EXPUNGE" {
+        scanner.space()?;
+        return sequence_set(scanner).map(Command::UidExpunge);
+    }
+    numbered(&name, true, Target::Uids, scanner)
+}
+
+fn numbered(
+    name: &str,
+    by_uid: bool,
+    target: fn(SequenceSet) -> Target,
+    scanner: &mut Scanner<'_>,
+) -> Parsed<Command> {
+    let set = |scanner: &mut Scanner<'_>| {
+        scanner.space()?;
+        sequence_set(scanner).map(target)
+    };
+    match name {
+        "FETCH" => Ok(Command::Fetch(set(scanner)?, fetch_items(scanner)?)),
+        "STORE" => Ok(Command::Store(set(scanner)?, store_change(scanner)?)),
+        "COPY" => Ok(Command::Copy(set(scanner)?, argument(scanner)?)),
+        "MOVE" => Ok(Command::Move(set(scanner)?, argument(scanner)?)),
+        "SEARCH" => {
+            scanner.space()?;
+            let (charset, program) = search::search_arguments(scanner)?;
+            Ok(Command::Search { by_uid, charset, program })
+        }
+        _ => Err(DecodeError::bad("unknown command after UID")),
+    }
+}
+
+fn fetch_items(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
+    scanner.space()?;
+    fetch_criteria(scanner)
+}
+
+/// One item, one macro, or a list in which a macro may stand among items: RFC 3501 allows it alone only, handsets built
+/// to the draft send `(ALL BODY[])` (digest 2). Repetition is dropped.
+pub(super) fn fetch_criteria(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
+    let mut items = if scanner.peek() == Some(b'(') {
+        scanner.list(fetch_item)?.into_iter().flatten().collect()
+    } else {
+        fetch_item(scanner)?
+    };
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(item.clone()));
+    Ok(items)
+}
+
+/// One item; three to five for a macro.
+fn fetch_item(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
+    use FetchItem::*;
+    let name = scanner.run(|byte| byte.is_ascii_alphanumeric() || byte == b'.').to_ascii_uppercase();
+    let item = match name.as_slice() {
+        b"ALL" => return Ok(vec![Flags, InternalDate, Size, Envelope]),
+        b"FAST" => return Ok(vec![Flags, InternalDate, Size]),
+        b"FULL" => return Ok(vec![Flags, InternalDate, Size, Envelope, Body]),
+        b"FLAGS" => Flags,
+        b"UID" => Uid,
+        b"INTERNALDATE" => InternalDate,
+        b"RFC822.SIZE" => Size,
+        b"ENVELOPE" => Envelope,
+        b"BODY" if scanner.peek() == Some(b'[') => section_item(false, scanner)?,
+        b"BODY.PEEK" => section_item(true, scanner)?,
+        b"BODY" => Body,
+        b"BODYSTRUCTURE" => BodyStructure,
+        b"RFC822" => Rfc822,
+        b"RFC822.HEADER" => Rfc822Header,
+        b"RFC822.TEXT" => Rfc822Text,
+        _ => return Err(DecodeError::bad("unknown fetch item")),
+    };
+    Ok(vec![item])
+}
+
+fn store_change(scanner: &mut Scanner<'_>) -> Parsed<StoreChange> {
+    scanner.space()?;
+    let mode = match scanner.peek() {
+        Some(b'+') => StoreMode::Add,
+        Some(b'-') => StoreMode::Remove,
+        _ => StoreMode::Replace,
+    };
+    let name = scanner.atom("FLAGS")?;
+    let name = name.strip_prefix(['+', '-']).unwrap_or(name).to_ascii_uppercase();
+    let silent = match name.as_str() {
+        "FLAGS" => false,
+        "FLAGS.SILENT" => true,
+        _ => return Err(DecodeError::bad("expected FLAGS, +FLAGS or -FLAGS")),
+    };
+    scanner.space()?;
+    if scanner.peek() == Some(b'(') {
+        return Ok(StoreChange { mode, silent, flags: flag_list(scanner)? });
+    }
+    let mut flags = vec![flag(scanner)?];
+    while scanner.accept(b' ') {
+        flags.push(flag(scanner)?);
+    }
+    Ok(StoreChange { mode, silent, flags: Flags::new(flags) })
+}
+
+/// `flag-list`, which may be empty.
+pub(super) fn flag_list(scanner: &mut Scanner<'_>) -> Parsed<Flags> {
+    if scanner.rest().starts_with(b"()") {
+        scanner.take(2);
+        return Ok(Flags::default());
+    }
+    Ok(Flags::new(scanner.list(flag)?))
+}
+
+/// `flag`: `\Recent` cannot be set by anybody (RFC 3501 2.3.2).
+fn flag(scanner: &mut Scanner<'_>) -> Parsed<Flag> {
+    let backslash = scanner.accept(b'\\');
+    let word = scanner.atom("a flag")?;
+    let parsed = if backslash { Flag::parse(&format!("\\{word}")) } else { Flag::parse(word) };
+    parsed.ok_or(DecodeError::bad("\\Recent cannot be changed"))
+}

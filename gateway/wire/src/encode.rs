@@ -1,0 +1,176 @@
+//! [`Response`] → octets for a handset.
+//!
+//! Every line that leaves begins and ends here. Strings, whoever they come from, are written as atoms, quoted strings or
+//! literals, and human-readable text is reduced to printable ASCII: none of them can begin a line of its own.
+
+mod code;
+mod pimap;
+mod string;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use string::write_quoted;
+pub use string::{write_astring, write_set};
+
+use bytes::Bytes;
+use code::write_code;
+use pimap_types::command::StatusItem;
+use pimap_types::response::ListItem;
+use pimap_types::{Code, Flag, Flags, MailboxName, MobileSeq, Response, Status, Uid};
+use string::{write_flag, write_list, write_number, write_text, write_word};
+
+/// What closes a streamed FETCH that [`fetch_head`] opened.
+pub const FETCH_TAIL: &[u8] = b")\r\n";
+
+/// `* n FETCH (`: opens a FETCH whose items are streamed.
+pub fn fetch_head(seq: MobileSeq) -> Bytes {
+    Bytes::from(format!("* {seq} FETCH ("))
+}
+
+/// Appends one response, its line end included.
+pub fn encode(response: &Response, out: &mut Vec<u8>) {
+    match response {
+        Response::Tagged { tag, .. } => {
+            write_word(tag.0.as_bytes(), out);
+            out.push(b' ');
+        }
+        Response::Continuation(_) => out.extend_from_slice(b"+ "),
+        _ => out.extend_from_slice(b"* "),
+    }
+    write_body(response, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What stands between the tag, `*` or `+` and the line end.
+fn write_body(response: &Response, out: &mut Vec<u8>) {
+    match response {
+        Response::Tagged { status, code, text, .. } | Response::Untagged { status, code, text } => {
+            write_condition(status_word(*status), code.as_ref(), text, out);
+        }
+        Response::Bye { code, text } => write_condition("BYE", code.as_ref(), text, out),
+        Response::Continuation(text) => write_text(text, false, out),
+        Response::Capability(words) => {
+            out.extend_from_slice(b"CAPABILITY ");
+            write_text(words, true, out);
+        }
+        Response::Enabled(words) => {
+            out.extend_from_slice(b"ENABLED");
+            for word in words {
+                out.push(b' ');
+                write_word(word.as_bytes(), out);
+            }
+        }
+        Response::Exists(count) => write_counted(*count, "EXISTS", out),
+        Response::Recent(count) => write_counted(*count, "RECENT", out),
+        Response::Expunge(seq) => write_counted(seq.get(), "EXPUNGE", out),
+        Response::FetchFlags { seq, uid, flags, recent } => {
+            write_fetch_flags(*seq, *uid, flags, *recent, out)
+        }
+        Response::Flags(flags) => {
+            out.extend_from_slice(b"FLAGS ");
+            write_flags(flags, None, out);
+        }
+        Response::Search(numbers) => {
+            out.extend_from_slice(b"SEARCH");
+            for number in numbers {
+                out.push(b' ');
+                write_number(*number, out);
+            }
+        }
+        Response::List { subscribed, item } => write_list_item(*subscribed, item, out),
+        Response::Status(mailbox, items) => write_status(mailbox, items, out),
+        Response::Session { selected: true } => out.extend_from_slice(b"SESSION SELECTED"),
+        Response::Session { selected: false } => out.extend_from_slice(b"SESSION AUTHENTICATED"),
+        Response::SessionId(id) => {
+            out.extend_from_slice(b"SESSIONID ");
+            write_word(id.0.as_bytes(), out);
+        }
+        Response::Folder(mailbox) => {
+            out.extend_from_slice(b"FOLDER ");
+            write_astring(mailbox.as_str().as_bytes(), out);
+        }
+        Response::Resync => out.extend_from_slice(b"RESYNC"),
+        Response::Xprovision { item, values } => pimap::write_provision(item, values, out),
+        Response::Preferences(pairs) => pimap::write_preferences(pairs, out),
+        Response::Filter { name, description, criteria } => {
+            pimap::write_filter(name, description.as_deref(), criteria.as_deref(), out);
+        }
+    }
+}
+
+const fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "OK",
+        Status::No => "NO",
+        Status::Bad => "BAD",
+    }
+}
+
+/// `word [code] text`
+fn write_condition(word: &str, code: Option<&Code>, text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(word.as_bytes());
+    out.push(b' ');
+    if let Some(code) = code {
+        write_code(code, out);
+    }
+    write_text(text, code.is_some(), out);
+}
+
+fn write_counted(number: u32, word: &str, out: &mut Vec<u8>) {
+    write_number(number, out);
+    out.push(b' ');
+    out.extend_from_slice(word.as_bytes());
+}
+
+fn write_fetch_flags(seq: MobileSeq, uid: Option<Uid>, flags: &Flags, recent: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(&fetch_head(seq));
+    if let Some(uid) = uid {
+        out.extend_from_slice(b"UID ");
+        write_number(uid.get(), out);
+        out.push(b' ');
+    }
+    out.extend_from_slice(b"FLAGS ");
+    write_flags(flags, recent.then_some("\\Recent"), out);
+    out.push(b')');
+}
+
+/// `(flag …)`, with one more that is no [`Flag`].
+fn write_flags(flags: &Flags, more: Option<&str>, out: &mut Vec<u8>) {
+    write_list(flags.iter().map(Flag::as_str).chain(more), write_flag, out);
+}
+
+fn write_list_item(subscribed: bool, item: &ListItem, out: &mut Vec<u8>) {
+    out.extend_from_slice(if subscribed { b"LSUB " } else { b"LIST " });
+    write_list(item.attributes.iter().map(String::as_str), write_flag, out);
+    match item.delimiter {
+        Some(delimiter) if delimiter.is_ascii_graphic() => {
+            out.push(b' ');
+            write_quoted(delimiter.encode_utf8(&mut [0; 4]).as_bytes(), out);
+            out.push(b' ');
+        }
+        _ => out.extend_from_slice(b" NIL "),
+    }
+    write_astring(item.mailbox.as_str().as_bytes(), out);
+}
+
+fn write_status(mailbox: &MailboxName, items: &[(StatusItem, u32)], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"STATUS ");
+    write_astring(mailbox.as_str().as_bytes(), out);
+    out.push(b' ');
+    let write_item = |(item, number): &(StatusItem, u32), out: &mut Vec<u8>| {
+        out.extend_from_slice(status_item(*item).as_bytes());
+        out.push(b' ');
+        write_number(*number, out);
+    };
+    write_list(items, write_item, out);
+}
+
+const fn status_item(item: StatusItem) -> &'static str {
+    match item {
+        StatusItem::Messages => "MESSAGES",
+        StatusItem::Recent => "RECENT",
+        StatusItem::UidNext => "UIDNEXT",
+        StatusItem::UidValidity => "UIDVALIDITY",
+        StatusItem::Unseen => "UNSEEN",
+    }
+}

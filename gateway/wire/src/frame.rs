@@ -1,0 +1,493 @@
+//! Finds the bounds of a handset's commands, and nothing else: octets go in, [`Frame`]s come out.
+//!
+//! Holds one buffer, empty while nothing is pending, and the state of the literal being read. Refuses grammar: a frame's
+//! content is decoded by [`crate::decode`]. How the octets are cut into pieces makes no difference. Whatever is refused
+//! is skipped by its own bounds, so that the content of a literal is never taken for a command (F6).
+//!
+//! ```text
+//!              line with no literal ──► Command
+//!   ┌─► Command ── {n} {n+} ──► gathered into the same command ──┐
+//!   │      │ ▲                                                   │
+//!   │      │ └───────────────────────────────────────────────────┘
+//!   │      ├── APPEND's message ──► Verdict ─ accept ─► Append ── AppendBytes… AppendEnd ──┐
+//!   │      │                          │ refuse                                             │
+//!   │      └── over a limit, NUL … ───┴─► Swallowing ── too much ──► Closed                │
+//!   └─────────────────────────────────────┴────────────────────────────────────────────────┘
+//! ```
+
+mod line;
+#[cfg(test)]
+mod tests;
+
+use crate::syntax::leading_tag;
+use bytes::{Buf, Bytes, BytesMut};
+use line::{Literal, TAIL_BYTES, is_append_message, trailing_literal, without_cr};
+use memchr::{memchr, memchr2};
+use pimap_types::limits::{
+    COMMAND_BYTES_MAX, LINE_BEFORE_LOGIN_BYTES_MAX, LINE_BYTES_MAX, LITERALS_PER_COMMAND_MAX,
+    PIECE_BYTES_MAX, STRING_LITERAL_BYTES_MAX, SWALLOW_BYTES_MAX,
+};
+use pimap_types::{Code, Response, Status, Tag};
+use std::borrow::Cow;
+use std::fmt;
+
+/// How a handset's literals are carried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LiteralMode {
+    /// TCP or a full-duplex stream: `{n}` is asked for with `+`.
+    Stream,
+    /// The body of one POST: nothing can be asked for, `{n}` is refused (F6, digest 16.3).
+    Body,
+}
+
+/// The exact octets of one command, its literals and line ends included. They never print: LOGIN is among them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CommandBytes(Bytes);
+
+impl CommandBytes {
+    /// Wraps octets as the framer would return them.
+    pub fn new(octets: Bytes) -> Self {
+        Self(octets)
+    }
+    /// The octets, exactly as they came.
+    pub fn octets(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CommandBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CommandBytes({} octets)", self.0.len())
+    }
+}
+
+/// What the framer found.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// A whole command, its literals gathered.
+    Command(CommandBytes),
+    /// The handset waits for `+` before it sends a literal of the command being gathered.
+    NeedContinuation,
+    /// An APPEND up to its message. Nothing more comes until [`Framer::accept_append`] or [`Framer::refuse_append`].
+    AppendStart {
+        /// The command, ending with the head of the message's literal.
+        command: CommandBytes,
+        /// The message's octets, whatever number was written.
+        size: u64,
+        /// The handset waits for `+`, or for a refusal, before it sends the message.
+        synchronizing: bool,
+    },
+    /// Octets of the message, at most [`PIECE_BYTES_MAX`].
+    AppendBytes(Bytes),
+    /// The message and its command are whole. Anything but this after [`Frame::AppendStart`] means that they are not.
+    AppendEnd,
+    /// The line that ends IDLE.
+    Done,
+    /// Something that is no command. Unless fatal, the framer skips to the next command by itself.
+    Rejected(Rejection),
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Frame::Command(command) => f.debug_tuple("Command").field(command).finish(),
+            Frame::NeedContinuation => f.write_str("NeedContinuation"),
+            Frame::AppendStart { command, size, synchronizing } => f
+                .debug_struct("AppendStart")
+                .field("command", command)
+                .field("size", size)
+                .field("synchronizing", synchronizing)
+                .finish(),
+            // Mail content does not print either.
+            Frame::AppendBytes(bytes) => write!(f, "AppendBytes({} octets)", bytes.len()),
+            Frame::AppendEnd => f.write_str("AppendEnd"),
+            Frame::Done => f.write_str("Done"),
+            Frame::Rejected(rejection) => f.debug_tuple("Rejected").field(rejection).finish(),
+        }
+    }
+}
+
+/// Why something is no command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rejection {
+    /// The tag, where one could be read.
+    pub tag: Option<Tag>,
+    /// The response code.
+    pub code: Option<Code>,
+    /// The reason, for the handset.
+    pub text: &'static str,
+    /// The framer cannot find the next command, or would have to read too much for it: the connection is to be closed.
+    pub fatal: bool,
+}
+
+impl Rejection {
+    /// The answer: BAD, tagged if possible; BYE if fatal.
+    pub fn response(&self) -> Response {
+        let (code, text) = (self.code.clone(), Cow::Borrowed(self.text));
+        match &self.tag {
+            _ if self.fatal => Response::Bye { code, text },
+            Some(tag) => Response::Tagged { tag: tag.clone(), status: Status::Bad, code, text },
+            None => Response::Untagged { status: Status::Bad, code, text },
+        }
+    }
+}
+
+/// The machine. Feed it, then take frames until there is none.
+pub struct Framer {
+    /// What is not yet consumed, beginning with the command being read.
+    buffer: BytesMut,
+    state: State,
+    mode: LiteralMode,
+    logged_in: bool,
+    idle: bool,
+    ended: bool,
+    consumed: u64,
+}
+
+#[derive(Clone)]
+enum State {
+    Command(Gathering),
+    Verdict { tag: Option<Tag>, size: u64, synchronizing: bool },
+    Append { tag: Option<Tag>, left: u64 },
+    Swallowing { left: u64, swallowed: u64 },
+    Closed,
+}
+
+/// How far the command at the start of the buffer has been read. Positions count from the start of the buffer.
+#[derive(Clone, Copy, Default)]
+struct Gathering {
+    /// Where the current stretch of text, after the last literal, begins.
+    piece: usize,
+    /// Up to where no line feed was found.
+    scanned: usize,
+    /// Where the literal being gathered ends.
+    literal_end: Option<usize>,
+    /// Text before `piece`, without literals.
+    text_bytes: usize,
+    literal_bytes: u64,
+    literals: usize,
+}
+
+/// What one step of the machine came to.
+enum Step {
+    Frame(Frame),
+    Again,
+    Wait,
+}
+
+impl Framer {
+    /// A framer at the start of a connection or of a body.
+    pub fn new(mode: LiteralMode) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            state: State::Command(Gathering::default()),
+            mode,
+            logged_in: false,
+            idle: false,
+            ended: false,
+            consumed: 0,
+        }
+    }
+
+    /// Appends octets that came in.
+    pub fn feed(&mut self, octets: &[u8]) {
+        if !matches!(self.state, State::Closed) {
+            self.buffer.extend_from_slice(octets);
+        }
+    }
+
+    /// The buffer, for reading into its spare room directly; only appending to it is meant.
+    pub fn input(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// The input ended in good order (the end of a POST body): a last line without a line end counts as a whole one
+    /// (digest 16.2). Not to be called for a connection that went away, whose last line may be half a command.
+    pub fn end_of_input(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether a LOGIN succeeded: larger limits hold from then on.
+    pub fn set_logged_in(&mut self, logged_in: bool) {
+        self.logged_in = logged_in;
+    }
+
+    /// Whether an IDLE is running, so that `DONE` is the only line allowed. [`Frame::Done`] ends it.
+    pub fn set_idle(&mut self, idle: bool) {
+        self.idle = idle;
+    }
+
+    /// Whether octets are there that no frame has consumed: the handset did not wait (F2), or a command is half read.
+    pub fn has_buffered(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Octets consumed so far, by frames and by skipping.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Lets the message of [`Frame::AppendStart`] in. If it is synchronizing, `+` is the caller's to send.
+    pub fn accept_append(&mut self) {
+        if let State::Verdict { tag, size, .. } = &self.state {
+            self.state = State::Append { tag: tag.clone(), left: *size };
+        }
+    }
+
+    /// Keeps the message of [`Frame::AppendStart`] out: it is skipped if it comes all the same.
+    pub fn refuse_append(&mut self) {
+        if let State::Verdict { size, synchronizing, .. } = self.state {
+            self.skip_literal(Literal { size, synchronizing }, 0);
+        }
+    }
+
+    /// The next frame; `None` until more octets are fed, or [`Frame::AppendStart`] has had its verdict.
+    pub fn next_frame(&mut self) -> Option<Frame> {
+        loop {
+            let step = match self.state.clone() {
+                State::Command(at) => self.step_command(at),
+                State::Verdict { .. } => Step::Wait,
+                State::Append { tag, left } => self.step_append(tag, left),
+                State::Swallowing { left, swallowed } => self.step_swallow(left, swallowed),
+                State::Closed => {
+                    self.buffer.clear();
+                    Step::Wait
+                }
+            };
+            match step {
+                Step::Frame(frame) => return Some(frame),
+                Step::Again => {}
+                Step::Wait => {
+                    if self.buffer.is_empty() {
+                        // An idle handset costs no buffer (design D16).
+                        self.buffer = BytesMut::new();
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn step_command(&mut self, mut at: Gathering) -> Step {
+        if let Some(end) = at.literal_end {
+            if self.buffer.len() < end {
+                return if self.ended { self.cut_short() } else { Step::Wait };
+            }
+            at = Gathering { piece: end, scanned: end, literal_end: None, ..at };
+        }
+        let unscanned = self.buffer.get(at.scanned..).unwrap_or_default();
+        let (line_end, next) = match memchr(b'\n', unscanned) {
+            Some(index) => (at.scanned + index, at.scanned + index + 1),
+            None => {
+                let length = self.buffer.len();
+                at.scanned = length;
+                // One octet more than the limit may still be the CR of the line end.
+                if at.text_bytes.saturating_add(length - at.piece) > self.line_bytes_max() + 1 {
+                    return self.reject(at, LINE_TOO_LONG);
+                }
+                if !self.ended || length == 0 {
+                    self.state = State::Command(at);
+                    return Step::Wait;
+                }
+                (length, length)
+            }
+        };
+        self.on_line(at, line_end, next)
+    }
+
+    /// A stretch of text is whole: it ends before `line_end`, what follows begins at `next`.
+    fn on_line(&mut self, at: Gathering, line_end: usize, next: usize) -> Step {
+        let text = without_cr(self.buffer.get(at.piece..line_end).unwrap_or_default());
+        let text_bytes = at.text_bytes.saturating_add(text.len());
+        if text_bytes > self.line_bytes_max() {
+            return self.reject(at, LINE_TOO_LONG);
+        }
+        if memchr2(b'\r', 0, text).is_some() {
+            return self.reject(at, "a bare CR or a NUL is not allowed");
+        }
+        if at.piece == 0 && text.is_empty() {
+            // A terminal's empty line says nothing and gets no answer.
+            self.consume(next);
+            self.state = State::Command(Gathering::default());
+            return Step::Again;
+        }
+        if self.idle {
+            if at.piece == 0 && text.eq_ignore_ascii_case(b"DONE") {
+                self.idle = false;
+                self.consume(next);
+                self.state = State::Command(Gathering::default());
+                return Step::Frame(Frame::Done);
+            }
+            return self.reject(at, "IDLE is running: expected DONE");
+        }
+        match trailing_literal(text) {
+            Some(literal) => self.on_literal(Gathering { text_bytes, ..at }, literal, line_end, next),
+            None => {
+                self.state = State::Command(Gathering::default());
+                Step::Frame(Frame::Command(self.split_command(next)))
+            }
+        }
+    }
+
+    fn on_literal(&mut self, at: Gathering, literal: Literal, line_end: usize, next: usize) -> Step {
+        let Literal { size, synchronizing } = literal;
+        if synchronizing && self.mode == LiteralMode::Body {
+            return self.reject(at, "a synchronizing literal cannot be sent in a request body: use {n+}");
+        }
+        let first_line = self.buffer.get(..line_end).unwrap_or_default();
+        if is_append_message(first_line, at.literals) {
+            self.state = State::Verdict { tag: leading_tag(&self.buffer), size, synchronizing };
+            let command = self.split_command(next);
+            return Step::Frame(Frame::AppendStart { command, size, synchronizing });
+        }
+        let literal_bytes = at.literal_bytes.saturating_add(size);
+        if at.literals >= LITERALS_PER_COMMAND_MAX {
+            return self.reject(at, "too many literals in one command");
+        }
+        if size > self.literal_bytes_max() || literal_bytes > self.literals_bytes_max() {
+            return self.reject_coded(at, Some(Code::word("TOOBIG")), "literal too large");
+        }
+        let Some(end) = usize::try_from(size).ok().and_then(|size| next.checked_add(size)) else {
+            return self.reject(at, "literal too large");
+        };
+        self.state = State::Command(Gathering {
+            literal_end: Some(end),
+            literal_bytes,
+            literals: at.literals + 1,
+            ..at
+        });
+        if synchronizing { Step::Frame(Frame::NeedContinuation) } else { Step::Again }
+    }
+
+    fn step_append(&mut self, tag: Option<Tag>, left: u64) -> Step {
+        if left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
+            let length = self.buffer.len().min(most);
+            if length == 0 {
+                return if self.ended { self.cut_short() } else { Step::Wait };
+            }
+            self.state = State::Append { tag, left: left.saturating_sub(length as u64) };
+            return Step::Frame(Frame::AppendBytes(self.split(length)));
+        }
+        // Only the line end of the command may follow: neither MULTIAPPEND nor CATENATE is announced.
+        let blank = |text: &[u8]| without_cr(text).is_empty();
+        match memchr(b'\n', &self.buffer) {
+            Some(index) if blank(self.buffer.get(..index).unwrap_or_default()) => self.end_append(index + 1),
+            None if blank(&self.buffer) && self.ended => self.end_append(self.buffer.len()),
+            None if blank(&self.buffer) => Step::Wait,
+            _ => {
+                self.state = State::Swallowing { left: 0, swallowed: 0 };
+                let text = "nothing may follow the message of APPEND";
+                Step::Frame(Frame::Rejected(Rejection { tag, code: None, text, fatal: false }))
+            }
+        }
+    }
+
+    fn end_append(&mut self, line_bytes: usize) -> Step {
+        self.consume(line_bytes);
+        self.state = State::Command(Gathering::default());
+        Step::Frame(Frame::AppendEnd)
+    }
+
+    /// Skips `left` octets of a literal, then the rest of the refused command, line by line and literal by literal.
+    fn step_swallow(&mut self, left: u64, swallowed: u64) -> Step {
+        if swallowed.saturating_add(left) > SWALLOW_BYTES_MAX {
+            return self.close(None, "too much to skip");
+        }
+        if left > 0 {
+            let length = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if length == 0 {
+                return Step::Wait;
+            }
+            self.consume(length);
+            self.state =
+                State::Swallowing { left: left - length as u64, swallowed: swallowed + length as u64 };
+            return Step::Again;
+        }
+        if let Some(index) = memchr(b'\n', &self.buffer) {
+            let literal = trailing_literal(without_cr(self.buffer.get(..index).unwrap_or_default()));
+            self.consume(index + 1);
+            self.state = State::Command(Gathering::default());
+            if let Some(literal) = literal {
+                self.skip_literal(literal, swallowed.saturating_add(index as u64));
+            }
+            return Step::Again;
+        }
+        // What a literal's head may need stays: the line may still end with one.
+        let keep = if self.ended { 0 } else { TAIL_BYTES };
+        let surplus = self.buffer.len().saturating_sub(keep);
+        if surplus == 0 {
+            return Step::Wait;
+        }
+        self.consume(surplus);
+        self.state = State::Swallowing { left: 0, swallowed: swallowed.saturating_add(surplus as u64) };
+        Step::Again
+    }
+
+    /// Skips a refused literal, unless the handset waits for `+` and so has understood the refusal. Octets that are there
+    /// already show that it did not wait: they are the literal's, not the next command.
+    fn skip_literal(&mut self, literal: Literal, swallowed: u64) {
+        let waits = literal.synchronizing && self.mode == LiteralMode::Stream && self.buffer.is_empty();
+        self.state = if waits {
+            State::Command(Gathering::default())
+        } else {
+            State::Swallowing { left: literal.size, swallowed }
+        };
+    }
+
+    fn reject(&mut self, at: Gathering, text: &'static str) -> Step {
+        self.reject_coded(at, None, text)
+    }
+
+    /// Refuses the command being gathered; its current line and what belongs to it is skipped next.
+    fn reject_coded(&mut self, at: Gathering, code: Option<Code>, text: &'static str) -> Step {
+        let tag = leading_tag(&self.buffer);
+        self.consume(at.piece);
+        self.state = State::Swallowing { left: 0, swallowed: 0 };
+        Step::Frame(Frame::Rejected(Rejection { tag, code, text, fatal: false }))
+    }
+
+    fn cut_short(&mut self) -> Step {
+        let tag = match &self.state {
+            State::Append { tag, .. } => tag.clone(),
+            _ => leading_tag(&self.buffer),
+        };
+        self.close(tag, "the input ended inside a literal")
+    }
+
+    fn close(&mut self, tag: Option<Tag>, text: &'static str) -> Step {
+        self.state = State::Closed;
+        Step::Frame(Frame::Rejected(Rejection { tag, code: None, text, fatal: true }))
+    }
+
+    fn line_bytes_max(&self) -> usize {
+        if self.logged_in { LINE_BYTES_MAX } else { LINE_BEFORE_LOGIN_BYTES_MAX }
+    }
+
+    /// A stranger's literal is a user name or a password: no larger than a stranger's line.
+    fn literal_bytes_max(&self) -> u64 {
+        if self.logged_in { STRING_LITERAL_BYTES_MAX } else { LINE_BEFORE_LOGIN_BYTES_MAX as u64 }
+    }
+
+    fn literals_bytes_max(&self) -> u64 {
+        if self.logged_in { COMMAND_BYTES_MAX as u64 } else { 2 * LINE_BEFORE_LOGIN_BYTES_MAX as u64 }
+    }
+
+    fn consume(&mut self, length: usize) {
+        let length = length.min(self.buffer.len());
+        self.buffer.advance(length);
+        self.consumed = self.consumed.saturating_add(length as u64);
+    }
+
+    fn split(&mut self, length: usize) -> Bytes {
+        let length = length.min(self.buffer.len());
+        self.consumed = self.consumed.saturating_add(length as u64);
+        self.buffer.split_to(length).freeze()
+    }
+
+    fn split_command(&mut self, length: usize) -> CommandBytes {
+        CommandBytes(self.split(length))
+    }
+}
+
+const LINE_TOO_LONG: &str = "line too long";
