@@ -1,0 +1,347 @@
+//! The session log of one handset: positions, offers, acknowledgement, resume, and the one place that renders events.
+
+mod deliver;
+mod settle;
+
+use crate::mark::{Class, Presence};
+use crate::offer::{BaselineKind, Offer, Selected};
+use crate::repeat::Requests;
+use crate::rows::Dirty;
+use crate::told::Told;
+use pimap_types::command::Cursor;
+use pimap_types::{Flags, MailboxName, SessionId, Uid, UidValidity, limits};
+use pimap_view::UidSet;
+use std::collections::{BTreeMap, VecDeque};
+
+pub use deliver::{Departures, Flush};
+
+/// What a SELECT is to describe (F13).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Baseline {
+    /// The view told before in this session; what is untold follows as its delta.
+    Continued,
+    /// The live view of now. `resync`: the mailbox was told before and `* RESYNC` precedes the tagged answer.
+    Fresh {
+        /// Whether RESYNC is to be said.
+        resync: bool,
+    },
+}
+
+/// What a handset was told and is known to have received.
+///
+/// Laws, kept by every function here and checked after every step of the simulation:
+/// 1. `acked ≤` every offer's position `≤ position`, ascending.
+/// 2. Nothing but [`SessionLog::flush`], [`SessionLog::select`] and [`SessionLog::roll_back_to`] changes a client view.
+/// 3. A view with its marks applied is the live view ([`Told::live`]).
+///
+/// The downside accepted: a handset that presents no cursor and loses a response that told a removal is told RESYNC
+/// though it may have received it; nothing short of a cursor can tell (F9).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct SessionLog {
+    /// The session's name (P-IMAP 5.1.4).
+    pub id: SessionId,
+    /// Which life of the log: random, new after any doubt (F11).
+    pub incarnation: u64,
+    /// The last position given.
+    pub position: u64,
+    /// Everything up to here is known to have been received.
+    pub acked: u64,
+    /// The handset has been given a cursor: from then on only cursors are evidence.
+    pub cursors: bool,
+    /// The selected mailbox.
+    pub selected: Option<Selected>,
+    /// Requests recognised when repeated.
+    pub requests: Requests,
+    /// The last HTTP request whose response is unacknowledged, and whether that response was written without error (E-3).
+    pub last_request: Option<LastRequest>,
+    pub(crate) mailboxes: BTreeMap<MailboxName, Told>,
+    pub(crate) offers: VecDeque<Offer>,
+    pub(crate) dirty: Dirty,
+}
+
+/// The previous HTTP request of the session.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LastRequest {
+    /// Its body's hash, where the body was whole before its first command.
+    pub body: Option<[u8; 32]>,
+    /// Its response was written without error.
+    pub clean: bool,
+}
+
+impl SessionLog {
+    /// A new session: nothing selected, nothing told.
+    pub fn new(id: SessionId, incarnation: u64) -> Self {
+        Self {
+            id,
+            incarnation,
+            position: 0,
+            acked: 0,
+            cursors: false,
+            selected: None,
+            requests: Requests::default(),
+            last_request: None,
+            mailboxes: BTreeMap::new(),
+            offers: VecDeque::new(),
+            dirty: Dirty::head(),
+        }
+    }
+
+    /// The mailboxes told in this session.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (&MailboxName, &Told)> {
+        self.mailboxes.iter()
+    }
+
+    /// A mailbox as told.
+    pub fn told(&self, mailbox: &MailboxName) -> Option<&Told> {
+        self.mailboxes.get(mailbox)
+    }
+
+    /// The selected mailbox as told.
+    pub fn selected_told(&self) -> Option<(&Selected, &Told)> {
+        let selected = self.selected.as_ref()?;
+        Some((selected, self.mailboxes.get(&selected.mailbox)?))
+    }
+
+    /// The cursor of everything written so far.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { incarnation: self.incarnation, position: self.position }
+    }
+
+    /// Whether anything written is unacknowledged.
+    pub fn has_unacknowledged(&self) -> bool {
+        !self.offers.is_empty()
+    }
+
+    /// Whether a pushed event of the mailbox was written after `position` and is unacknowledged.
+    pub fn has_unacknowledged_push(&self) -> bool {
+        let pushed = |class: &Class| *class == Class::Pushed;
+        self.offers.iter().any(|offer| {
+            offer.appended.iter().any(|(_, c)| pushed(c))
+                || offer.removed.iter().any(|(_, c)| pushed(c))
+                || offer.flags.iter().any(|(_, _, c)| pushed(c))
+        })
+    }
+
+    /// The next position, for something that needs to be acknowledged.
+    pub fn advance(&mut self) -> u64 {
+        self.position += 1;
+        self.dirty.head = true;
+        self.position
+    }
+
+    // === facts ===
+
+    /// A message came into the live view of a mailbox told in this session.
+    pub fn arrived(&mut self, mailbox: &MailboxName, uid: Uid, flags: &Flags, class: Class) {
+        self.mark(mailbox, uid, |told| told.arrived(uid, flags, class));
+    }
+
+    /// A message left the live view.
+    pub fn gone(&mut self, mailbox: &MailboxName, uid: Uid, class: Class, own: bool) {
+        self.mark(mailbox, uid, |told| told.gone(uid, class, own));
+    }
+
+    /// A message's flags changed.
+    pub fn flags_changed(&mut self, mailbox: &MailboxName, uid: Uid, flags: &Flags, class: Class) {
+        self.mark(mailbox, uid, |told| told.flags(uid, flags, class));
+    }
+
+    fn mark(&mut self, mailbox: &MailboxName, uid: Uid, change: impl FnOnce(&mut Told)) {
+        if let Some(told) = self.mailboxes.get_mut(mailbox).filter(|told| !told.resync) {
+            change(told);
+            self.dirty.marks.insert((mailbox.clone(), uid));
+        }
+    }
+
+    /// Flags of a message were just told by other means than an event: nothing is untold of them.
+    pub fn flags_told(&mut self, mailbox: &MailboxName, uid: Uid) {
+        let Some(told) = self.mailboxes.get_mut(mailbox) else { return };
+        if told.marks.get(&uid).is_some_and(|mark| mark.presence == Presence::Same) {
+            told.marks.remove(&uid);
+            self.dirty.marks.insert((mailbox.clone(), uid));
+        }
+    }
+
+    /// The truth of a mailbox can no longer be told as events: RESYNC, until a later SELECT's answer is acknowledged. The
+    /// view and the marks are given up, which bounds what a parked handset costs.
+    pub fn declare_resync(&mut self, mailbox: &MailboxName) {
+        let Some(told) = self.mailboxes.get_mut(mailbox) else { return };
+        if told.resync {
+            return;
+        }
+        self.dirty.view_dropped(mailbox, told);
+        told.view = UidSet::new();
+        told.marks.clear();
+        told.resync = true;
+        told.repeat_exists = false;
+        told.told_max = 0;
+        self.dirty.told.insert(mailbox.clone());
+        // What was offered of it is moot: only a SELECT offered later speaks for it again.
+        self.drop_offers(|offer| offer.mailbox.as_ref() == Some(mailbox));
+    }
+
+    /// Every mailbox told goes to RESYNC, and cursors given before are void.
+    pub fn declare_resync_everywhere(&mut self, incarnation: u64) {
+        for mailbox in self.mailboxes.keys().cloned().collect::<Vec<_>>() {
+            self.declare_resync(&mailbox);
+        }
+        self.incarnation = incarnation;
+        self.dirty.head = true;
+    }
+
+    /// Whether the mailbox waits for a SELECT.
+    pub fn needs_resync(&self, mailbox: &MailboxName) -> bool {
+        self.mailboxes.get(mailbox).is_some_and(|told| told.resync || told.is_stale())
+    }
+
+    // === selecting ===
+
+    /// Selects a mailbox whose live view is `live`. Whatever sets the client view is an offer (F7).
+    pub fn select(
+        &mut self,
+        selected: Selected,
+        uid_validity: UidValidity,
+        live: &UidSet,
+        uid_next: u32,
+    ) -> Baseline {
+        let mailbox = selected.mailbox.clone();
+        let position = self.advance();
+        let known = self.mailboxes.get(&mailbox);
+        let was_resync = known.is_some_and(|told| told.resync);
+        let continues =
+            known.is_some_and(|told| !told.resync && !told.is_stale() && told.uid_validity == uid_validity);
+        let told_max_before = known.map_or(0, |told| told.told_max);
+        let kind = match known {
+            _ if continues => BaselineKind::Continued,
+            Some(_) => BaselineKind::Replaced,
+            None => BaselineKind::First,
+        };
+        if continues {
+            if let Some(told) = self.mailboxes.get_mut(&mailbox) {
+                told.selected_at = position;
+            }
+        } else {
+            let recent_next = known.map_or(0, |told| told.recent_next);
+            if let Some(old) = known {
+                self.dirty.view_dropped(&mailbox, old);
+            }
+            // RESYNC stays sticky until this answer is acknowledged (F8), because an unacknowledged baseline is itself
+            // answered by RESYNC when nothing proves its receipt (`settle`, `roll_back_to`).
+            let told = Told { recent_next, ..Told::fresh(uid_validity, live, position) };
+            self.dirty.view_set(&mailbox, &told.view);
+            self.mailboxes.insert(mailbox.clone(), told);
+            self.drop_offers(|offer| offer.mailbox.as_ref() == Some(&mailbox));
+        }
+        self.dirty.told.insert(mailbox.clone());
+        self.offers.push_back(Offer {
+            position,
+            mailbox: Some(mailbox.clone()),
+            selected_before: self.selected.clone(),
+            baseline: kind,
+            told_max_before,
+            appended: Vec::new(),
+            removed: Vec::new(),
+            flags: Vec::new(),
+        });
+        self.dirty.offers.insert(position);
+        if let Some(told) = self.mailboxes.get_mut(&mailbox) {
+            told.selected_again(uid_next, selected.read_only);
+        }
+        self.selected = Some(selected);
+        self.forget_oldest_mailbox();
+        match kind {
+            BaselineKind::Continued => Baseline::Continued,
+            BaselineKind::Replaced => Baseline::Fresh { resync: !was_resync },
+            _ => Baseline::Fresh { resync: false },
+        }
+    }
+
+    /// Nothing is selected any more (CLOSE, UNSELECT, a SELECT that failed). The view stays told.
+    pub fn deselect(&mut self) {
+        let Some(before) = self.selected.take() else { return };
+        let position = self.advance();
+        self.offers.push_back(Offer {
+            position,
+            mailbox: None,
+            selected_before: Some(before),
+            baseline: BaselineKind::None,
+            told_max_before: 0,
+            appended: Vec::new(),
+            removed: Vec::new(),
+            flags: Vec::new(),
+        });
+        self.dirty.offers.insert(position);
+    }
+
+    /// The mailbox exists no more, or changed its name: nothing is told of it under this one.
+    pub fn forget_mailbox(&mut self, mailbox: &MailboxName) {
+        if let Some(told) = self.mailboxes.remove(mailbox) {
+            self.dirty.view_dropped(mailbox, &told);
+            self.dirty.told.insert(mailbox.clone());
+        }
+        self.drop_offers(|offer| offer.mailbox.as_ref() == Some(mailbox));
+        for offer in &mut self.offers {
+            if offer.selected_before.as_ref().is_some_and(|s| s.mailbox == *mailbox) {
+                offer.selected_before = None;
+                self.dirty.offers.insert(offer.position);
+            }
+        }
+        if self.selected.as_ref().is_some_and(|selected| selected.mailbox == *mailbox) {
+            self.selected = None;
+            self.dirty.head = true;
+        }
+    }
+
+    fn forget_oldest_mailbox(&mut self) {
+        if self.mailboxes.len() <= limits::MAILBOXES_PER_SESSION_MAX {
+            return;
+        }
+        let oldest =
+            self.mailboxes.iter().min_by_key(|(_, told)| told.selected_at).map(|(name, _)| name.clone());
+        if let Some(oldest) = oldest {
+            self.forget_mailbox(&oldest);
+        }
+    }
+
+    pub(crate) fn drop_offers(&mut self, which: impl Fn(&Offer) -> bool) {
+        let dirty = &mut self.dirty.offers;
+        self.offers.retain(|offer| {
+            let drop = which(offer);
+            if drop {
+                dirty.insert(offer.position);
+            }
+            !drop
+        });
+    }
+
+    /// The laws above; a broken one is named.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let mut last = self.acked;
+        for offer in &self.offers {
+            if offer.position <= last && offer.position != self.acked {
+                return Err(format!("offer {} is not above {last}", offer.position));
+            }
+            last = offer.position;
+        }
+        if last > self.position {
+            return Err(format!("offer {last} is above the last position {}", self.position));
+        }
+        for (name, told) in &self.mailboxes {
+            if told.resync && !(told.view.is_empty() && told.marks.is_empty()) {
+                return Err(format!("{name} waits for RESYNC and still has a view"));
+            }
+            for (uid, mark) in &told.marks {
+                let in_view = told.view.contains(*uid);
+                if in_view == (mark.presence == Presence::Arrived) {
+                    return Err(format!("{name} {uid}: {:?} and in view: {in_view}", mark.presence));
+                }
+            }
+        }
+        match &self.selected {
+            Some(selected) if !self.mailboxes.contains_key(&selected.mailbox) => {
+                Err(format!("{} is selected and was never told", selected.mailbox))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Rendering: the difference between client view and live view as lines. The only place where events get numbers.
+//!
+//! Why the numbers agree: the handset's list and the client view are changed by the same operations in the same order,
+//! at the moment of writing. EXISTS appends exactly the live UIDs above every UID told, ascending; EXPUNGE k removes the k-th;
+//! FETCH k names it. So the lists are equal whatever part of the marks is held back.
+
+use super::SessionLog;
+use crate::mark::{Class, Presence};
+use crate::offer::{BaselineKind, Offer};
+use crate::told::Told;
+use pimap_types::{Flags, MailboxName, Response, Uid, limits};
+
+/// Which departures may be told now (RFC 3501 7.4.1, F5, F18, F25).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Departures {
+    /// None: the command is FETCH, STORE or SEARCH by number, or input is pending.
+    Held,
+    /// Those that the handset's own commands did not cause.
+    NotOwn,
+    /// All: NOOP, CHECK, IDLE, EXPUNGE, SELECT.
+    All,
+}
+
+/// What to deliver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flush {
+    /// Pushed events only (IDLE of a device that set filters, D15).
+    pub pushed_only: bool,
+    /// Which departures.
+    pub departures: Departures,
+}
+
+impl SessionLog {
+    /// Renders what is untold of the selected mailbox and may be told, and records it as offered. Nothing is rendered while
+    /// the mailbox waits for RESYNC.
+    pub fn flush(&mut self, flush: Flush) -> Vec<Response> {
+        let Some(mailbox) = self.selected.as_ref().map(|selected| selected.mailbox.clone()) else {
+            return Vec::new();
+        };
+        let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else {
+            return Vec::new();
+        };
+        if told.marks.is_empty() && !told.repeat_exists {
+            return Vec::new();
+        }
+        let mut offer = Offer {
+            position: 0,
+            mailbox: Some(mailbox.clone()),
+            selected_before: self.selected.clone(),
+            baseline: BaselineKind::None,
+            told_max_before: told.told_max,
+            appended: Vec::new(),
+            removed: Vec::new(),
+            flags: Vec::new(),
+        };
+        let mut lines = Vec::new();
+        if told.repeat_exists {
+            // An arrival told before may have been lost: say how many there are before any number above them is used.
+            told.repeat_exists = false;
+            lines.push(Response::Exists(told.view.len()));
+        }
+        tell_flags(told, flush, &mut offer, &mut lines);
+        tell_departures(told, flush, &mut offer, &mut lines);
+        tell_arrivals(told, flush, &mut offer, &mut lines);
+        if !lines.is_empty() {
+            self.record(&mailbox, offer);
+        }
+        lines
+    }
+
+    /// Whether [`SessionLog::flush`] would say anything.
+    pub fn has_untold(&self, flush: Flush) -> bool {
+        let Some((_, told)) = self.selected_told().filter(|(_, told)| !told.resync) else { return false };
+        let tellable = |mark: &crate::Mark, uid: Uid| match mark.presence {
+            Presence::Arrived => uid.get() > told.told_max,
+            Presence::Gone => flush.departures >= needed(mark.own),
+            Presence::Same => mark.flags.is_some(),
+        };
+        told.repeat_exists
+            || told.marks.iter().any(|(uid, mark)| {
+                tellable(mark, *uid) && (!flush.pushed_only || mark.class == Class::Pushed)
+            })
+    }
+
+    fn record(&mut self, mailbox: &MailboxName, mut offer: Offer) {
+        offer.position = self.advance();
+        self.dirty.told.insert(mailbox.clone());
+        for (uid, _) in offer.appended.iter().chain(&offer.removed) {
+            self.dirty.uid(mailbox, *uid);
+        }
+        for (uid, _, _) in &offer.flags {
+            self.dirty.marks.insert((mailbox.clone(), *uid));
+        }
+        self.dirty.offers.insert(offer.position);
+        match self.offers.back_mut() {
+            // Without cursors nothing between two acknowledgements is ever addressed by itself: offers are merged, so that
+            // hours of IDLE cost no more than the mailbox has messages.
+            Some(last) if !self.cursors && last.mailbox == offer.mailbox => {
+                self.dirty.offers.insert(last.position);
+                last.merge(offer);
+            }
+            _ => self.offers.push_back(offer),
+        }
+        if self.offers.len() > limits::OFFERS_UNACKNOWLEDGED_MAX {
+            let oldest = self.offers.front().and_then(|offer| offer.mailbox.clone());
+            match oldest {
+                Some(mailbox) => self.declare_resync(&mailbox),
+                None => drop(self.offers.pop_front()),
+            }
+        }
+    }
+}
+
+/// The least permission a departure needs.
+const fn needed(own: bool) -> Departures {
+    if own { Departures::All } else { Departures::NotOwn }
+}
+
+fn tell_flags(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut Vec<Response>) {
+    let tellable: Vec<Uid> = told
+        .marks
+        .iter()
+        .filter(|(_, mark)| mark.presence == Presence::Same && mark.flags.is_some())
+        .filter(|(_, mark)| !flush.pushed_only || mark.class == Class::Pushed)
+        .map(|(uid, _)| *uid)
+        .collect();
+    for uid in tellable {
+        let (Some(seq), Some(mark)) = (told.view.rank(uid), told.marks.remove(&uid)) else { continue };
+        let flags: Flags = mark.flags.unwrap_or_default();
+        let recent = told.is_recent(uid);
+        lines.push(Response::FetchFlags { seq, uid: Some(uid), flags: flags.clone(), recent });
+        offer.flags.push((uid, flags, mark.class));
+    }
+}
+
+fn tell_departures(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut Vec<Response>) {
+    let tellable: Vec<Uid> = told
+        .marks
+        .iter()
+        .rev()
+        .filter(|(_, mark)| mark.presence == Presence::Gone && flush.departures >= needed(mark.own))
+        .filter(|(_, mark)| !flush.pushed_only || mark.class == Class::Pushed)
+        .map(|(uid, _)| *uid)
+        .collect();
+    for uid in tellable {
+        let (Some(seq), Some(mark)) = (told.view.rank(uid), told.marks.remove(&uid)) else { continue };
+        told.view.remove(uid);
+        lines.push(Response::Expunge(seq));
+        offer.removed.push((uid, mark.class));
+    }
+}
+
+fn tell_arrivals(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut Vec<Response>) {
+    let above = |uid: &Uid| uid.get() > told.told_max;
+    let arrived: Vec<(Uid, Class)> = told
+        .marks
+        .iter()
+        .filter(|(uid, mark)| mark.presence == Presence::Arrived && above(uid))
+        .map(|(uid, mark)| (*uid, mark.class))
+        .collect();
+    // A pushed arrival takes every earlier one with it: EXISTS is cumulative and numbers follow UIDs (digest 5, F26).
+    let last_pushed = arrived.iter().rposition(|(_, class)| *class == Class::Pushed);
+    let count = if flush.pushed_only { last_pushed.map_or(0, |at| at + 1) } else { arrived.len() };
+    for (uid, class) in arrived.into_iter().take(count) {
+        told.marks.remove(&uid);
+        told.view.insert(uid);
+        told.told_max = uid.get();
+        offer.appended.push((uid, class));
+    }
+    if count > 0 {
+        lines.push(Response::Exists(told.view.len()));
+    }
+}

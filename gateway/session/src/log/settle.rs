@@ -1,0 +1,166 @@
+//! Acknowledgement and its absence: evidence, cursors, resume (design D5, F1–F11).
+
+use super::{LastRequest, SessionLog};
+use crate::mark::{Mark, Presence};
+use crate::offer::{BaselineKind, Offer};
+use pimap_types::command::Cursor;
+
+/// A cursor that this log cannot have given, or reaches no further back than.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ForeignCursor;
+
+impl SessionLog {
+    /// The handset is known to have received everything up to `position`.
+    pub fn acknowledge(&mut self, position: u64) {
+        while let Some(offer) = self.offers.front().filter(|offer| offer.position <= position) {
+            self.dirty.offers.insert(offer.position);
+            self.offers.pop_front();
+        }
+        let position = position.min(self.position);
+        if position > self.acked {
+            self.acked = position;
+            self.dirty.head = true;
+        }
+        if self.requests.acknowledged(self.acked) {
+            self.dirty.requests = true;
+        }
+    }
+
+    /// A cursor presented on an open connection: acknowledges, takes nothing back.
+    pub fn acknowledge_cursor(&mut self, cursor: Cursor) -> Result<(), ForeignCursor> {
+        self.check_cursor(cursor)?;
+        self.acknowledge(cursor.position);
+        Ok(())
+    }
+
+    /// A cursor presented with a new request: acknowledges, and takes back what was written after it, because a handset with
+    /// cursors drops what is provisional when a response breaks. Exact, no RESYNC.
+    pub fn resume_at(&mut self, cursor: Cursor) -> Result<(), ForeignCursor> {
+        self.check_cursor(cursor)?;
+        self.acknowledge(cursor.position);
+        self.roll_back();
+        Ok(())
+    }
+
+    fn check_cursor(&self, cursor: Cursor) -> Result<(), ForeignCursor> {
+        let known = (self.acked..=self.position).contains(&cursor.position);
+        if cursor.incarnation == self.incarnation && known { Ok(()) } else { Err(ForeignCursor) }
+    }
+
+    /// Takes back every unacknowledged offer, newest first: what it told is untold again.
+    fn roll_back(&mut self) {
+        while let Some(offer) = self.offers.pop_back() {
+            self.dirty.offers.insert(offer.position);
+            self.dirty.head = true;
+            self.selected = offer.selected_before.clone();
+            self.undo(offer);
+        }
+        // Deselecting offers name no view of their own; a view that was forgotten cannot be selected.
+        if self.selected.as_ref().is_some_and(|selected| !self.mailboxes.contains_key(&selected.mailbox)) {
+            self.selected = None;
+        }
+    }
+
+    fn undo(&mut self, offer: Offer) {
+        let Some(mailbox) = offer.mailbox.clone() else { return };
+        match offer.baseline {
+            BaselineKind::First => {
+                // Before it the mailbox was not told at all.
+                let selected = self.selected.take();
+                self.forget_mailbox(&mailbox);
+                self.selected = selected;
+                return;
+            }
+            BaselineKind::Replaced => return self.declare_resync(&mailbox),
+            BaselineKind::Continued | BaselineKind::None => {}
+        }
+        let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else { return };
+        for (uid, class) in offer.removed {
+            told.view.insert(uid);
+            self.dirty.uid(&mailbox, uid);
+            let returned = told.marks.remove(&uid).filter(|mark| mark.presence == Presence::Arrived);
+            let mark = match returned {
+                // It came back meanwhile, perhaps with other flags.
+                Some(mark) => Mark { presence: Presence::Same, ..mark },
+                None => Mark::new(Presence::Gone, class),
+            };
+            told.marks.insert(uid, mark);
+        }
+        for (uid, class) in offer.appended {
+            told.view.remove(uid);
+            self.dirty.uid(&mailbox, uid);
+            match told.marks.remove(&uid) {
+                Some(mark) if mark.presence == Presence::Gone => {}
+                _ => drop(told.marks.insert(uid, Mark::new(Presence::Arrived, class))),
+            }
+        }
+        told.told_max = offer.told_max_before;
+        for (uid, flags, class) in offer.flags {
+            if told.view.contains(uid) && !told.marks.contains_key(&uid) {
+                told.marks.insert(uid, Mark { flags: Some(flags), ..Mark::new(Presence::Same, class) });
+                self.dirty.marks.insert((mailbox.clone(), uid));
+            }
+        }
+        self.dirty.told.insert(mailbox);
+    }
+
+    /// Nothing proves that what was offered arrived, and nothing disproves it: what can be repeated harmlessly is repeated,
+    /// the rest becomes RESYNC (F9). Returns whether any mailbox went to RESYNC.
+    pub fn settle(&mut self) -> bool {
+        let mut lost: Vec<_> = self
+            .offers
+            .iter()
+            .filter(|offer| offer.is_unrepeatable())
+            .filter_map(|offer| offer.mailbox.clone())
+            .collect();
+        lost.dedup();
+        for mailbox in &lost {
+            self.declare_resync(mailbox);
+        }
+        for offer in &mut self.offers {
+            let Some(mailbox) = &offer.mailbox else { continue };
+            let Some(told) = self.mailboxes.get_mut(mailbox) else { continue };
+            self.dirty.offers.insert(offer.position);
+            self.dirty.told.insert(mailbox.clone());
+            told.repeat_exists |= !offer.appended.is_empty();
+            for (uid, flags, class) in offer.flags.drain(..) {
+                if told.view.contains(uid) && !told.marks.contains_key(&uid) {
+                    told.marks.insert(uid, Mark { flags: Some(flags), ..Mark::new(Presence::Same, class) });
+                    self.dirty.marks.insert((mailbox.clone(), uid));
+                }
+            }
+        }
+        !lost.is_empty()
+    }
+
+    /// An HTTP request without LOGIN begins. It proves that the earlier response arrived when that was written without error
+    /// and this is not the same request again (E-3, F3); else what is unacknowledged is settled. Returns whether any mailbox
+    /// went to RESYNC by it.
+    pub fn request_begins(&mut self, body: Option<[u8; 32]>) -> bool {
+        let proves = match &self.last_request {
+            Some(last) => last.clean && (last.body.is_none() || last.body != body),
+            None => false,
+        };
+        if proves && !self.cursors {
+            self.acknowledge(self.position);
+            false
+        } else {
+            self.settle()
+        }
+    }
+
+    /// Remembers the request whose response is about to be written, durably with what it offers: after a crash a library's
+    /// repeat must not be taken for evidence.
+    pub fn remember_request(&mut self, body: Option<[u8; 32]>) {
+        self.last_request = Some(LastRequest { body, clean: false });
+        self.dirty.head = true;
+    }
+
+    /// The response to the last request was written whole and without error.
+    pub fn response_written(&mut self) {
+        if let Some(last) = &mut self.last_request {
+            last.clean = true;
+            self.dirty.head = true;
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Recognising a repeated request (F4, F45): for each request that changes mail, the intent before the effect and the
+//! tagged result after it. A repeat is answered from here and executed never again.
+
+use pimap_types::{Status, Timestamp, limits};
+use std::collections::VecDeque;
+
+/// Names one HTTP request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestKey {
+    /// SHA-256 of `Idempotency-Key`, else of the body.
+    pub hash: [u8; 32],
+    /// The handset named it: valid as long as it is remembered. A body's hash is valid only while its response is
+    /// unacknowledged, at most 10 minutes.
+    pub named: bool,
+}
+
+/// How long a body's hash is taken for a repeat, ms.
+pub const BODY_HASH_VALID_MS: i64 = 600_000;
+
+/// A mutating command of a remembered request.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Effect {
+    /// It was about to be executed; whether it was is unknown until a result follows.
+    Intended,
+    /// Its tagged answer: status, code without brackets, text.
+    Answered(Status, Option<String>, String),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Record {
+    pub(crate) key: RequestKey,
+    pub(crate) at: Timestamp,
+    /// The log position of its last result: acknowledged with it.
+    pub(crate) position: u64,
+    /// By the command's place in the request.
+    pub(crate) effects: Vec<(u32, Effect)>,
+}
+
+/// The remembered requests of a session, oldest first.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Requests {
+    pub(crate) records: VecDeque<Record>,
+}
+
+/// What is known of a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Repeat {
+    /// Never seen: execute it.
+    New,
+    /// Executed before, with this answer.
+    Answered(Status, Option<String>, String),
+    /// Begun before, the outcome unknown: `NO [PIMAPINDOUBT]`.
+    InDoubt,
+}
+
+impl Requests {
+    /// Looks a command up.
+    pub fn find(&self, key: RequestKey, index: u32, now: Timestamp) -> Repeat {
+        let valid = |record: &&Record| {
+            record.key == key && (key.named || now.since_ms(record.at) <= BODY_HASH_VALID_MS)
+        };
+        let effect = self
+            .records
+            .iter()
+            .rev()
+            .filter(valid)
+            .find_map(|record| record.effects.iter().find(|(at, _)| *at == index));
+        match effect {
+            None => Repeat::New,
+            Some((_, Effect::Intended)) => Repeat::InDoubt,
+            Some((_, Effect::Answered(status, code, text))) => {
+                Repeat::Answered(*status, code.clone(), text.clone())
+            }
+        }
+    }
+
+    /// A mutating command is about to be executed.
+    pub fn intend(&mut self, key: RequestKey, index: u32, now: Timestamp, position: u64) {
+        match self.records.iter_mut().find(|record| record.key == key) {
+            Some(record) => {
+                record.at = now;
+                record.position = position;
+                record.effects.retain(|(at, _)| *at != index);
+                record.effects.push((index, Effect::Intended));
+            }
+            None => {
+                let effects = vec![(index, Effect::Intended)];
+                self.records.push_back(Record { key, at: now, position, effects });
+            }
+        }
+        while self.records.len() > limits::MUTATION_RECORDS_MAX {
+            self.records.pop_front();
+        }
+    }
+
+    /// It was answered.
+    pub fn answer(&mut self, key: RequestKey, index: u32, effect: Effect, position: u64) {
+        if let Some(record) = self.records.iter_mut().find(|record| record.key == key) {
+            record.position = position;
+            for (at, known) in &mut record.effects {
+                if *at == index {
+                    *known = effect.clone();
+                }
+            }
+        }
+    }
+
+    /// Responses up to `position` arrived: a body's hash no longer names a repeat. Returns whether anything was forgotten.
+    pub fn acknowledged(&mut self, position: u64) -> bool {
+        let before = self.records.len();
+        self.records.retain(|record| record.key.named || record.position > position);
+        before != self.records.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: RequestKey = RequestKey { hash: [7; 32], named: false };
+    const NAMED: RequestKey = RequestKey { hash: [8; 32], named: true };
+
+    #[test]
+    fn a_body_hash_is_a_repeat_only_while_unacknowledged_and_young() {
+        let mut requests = Requests::default();
+        for key in [KEY, NAMED] {
+            requests.intend(key, 2, Timestamp(0), 5);
+            assert_eq!(requests.find(key, 2, Timestamp(1)), Repeat::InDoubt);
+            assert_eq!(requests.find(key, 1, Timestamp(1)), Repeat::New);
+            requests.answer(key, 2, Effect::Answered(Status::Ok, None, "done".into()), 6);
+        }
+        let done = Repeat::Answered(Status::Ok, None, "done".into());
+        assert_eq!(requests.find(KEY, 2, Timestamp(BODY_HASH_VALID_MS)), done);
+        assert_eq!(requests.find(KEY, 2, Timestamp(BODY_HASH_VALID_MS + 1)), Repeat::New);
+        assert!(!requests.acknowledged(5));
+        assert!(requests.acknowledged(6));
+        assert_eq!(requests.find(KEY, 2, Timestamp(1)), Repeat::New);
+        assert_eq!(requests.find(NAMED, 2, Timestamp(i64::MAX)), done);
+    }
+}

@@ -1,0 +1,370 @@
+//! A session log as rows of the store: one row per thing that changes by itself, so that a commit writes what changed and
+//! no more.
+//!
+//! Under the session's prefix: `h` head · `t` mailbox · `v` mailbox chunk · `m` mailbox UID · `o` position · `q` requests.
+//! Mailbox names are followed by a NUL, which no mailbox name holds.
+
+use crate::codec::{Reader, Writer};
+use crate::log::{LastRequest, SessionLog};
+use crate::mark::{Class, Mark, Presence};
+use crate::offer::{BaselineKind, Offer, Selected};
+use crate::repeat::{Effect, Record, RequestKey, Requests};
+use crate::told::Told;
+use pimap_types::rows::RowChange;
+use pimap_types::{Flag, Flags, MailboxName, SessionId, Status, Timestamp, Uid, UidValidity};
+use pimap_view::UidSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+const VERSION: u8 = 1;
+
+/// What changed since the rows were last taken.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Dirty {
+    pub(crate) head: bool,
+    pub(crate) requests: bool,
+    pub(crate) told: BTreeSet<MailboxName>,
+    pub(crate) chunks: BTreeSet<(MailboxName, u32)>,
+    pub(crate) marks: BTreeSet<(MailboxName, Uid)>,
+    pub(crate) offers: BTreeSet<u64>,
+}
+
+impl Dirty {
+    /// A new log: its head is to be written.
+    pub(crate) fn head() -> Self {
+        Self { head: true, ..Self::default() }
+    }
+
+    /// The view around a UID, and its mark, changed.
+    pub(crate) fn uid(&mut self, mailbox: &MailboxName, uid: Uid) {
+        self.chunks.insert((mailbox.clone(), UidSet::chunk_of(uid)));
+        self.marks.insert((mailbox.clone(), uid));
+    }
+
+    /// A whole view and its marks go.
+    pub(crate) fn view_dropped(&mut self, mailbox: &MailboxName, told: &Told) {
+        self.view_set(mailbox, &told.view);
+        self.marks.extend(told.marks.keys().map(|uid| (mailbox.clone(), *uid)));
+    }
+
+    /// A whole view is set.
+    pub(crate) fn view_set(&mut self, mailbox: &MailboxName, view: &UidSet) {
+        self.chunks.extend(view.chunk_ids().map(|id| (mailbox.clone(), id)));
+    }
+
+    fn is_clean(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl SessionLog {
+    /// Whether [`SessionLog::take_rows`] would give any.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_clean()
+    }
+
+    /// The rows that changed since the last call, under `prefix`.
+    pub fn take_rows(&mut self, prefix: &[u8], rows: &mut Vec<RowChange>) {
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty.head {
+            rows.push((key(prefix, b'h', None, &[]), Some(self.head_row())));
+        }
+        if dirty.requests {
+            rows.push((key(prefix, b'q', None, &[]), Some(requests_row(&self.requests))));
+        }
+        for mailbox in &dirty.told {
+            let row = self.mailboxes.get(mailbox).map(told_row);
+            rows.push((key(prefix, b't', Some(mailbox), &[]), row));
+        }
+        for (mailbox, chunk) in &dirty.chunks {
+            let row = self.mailboxes.get(mailbox).and_then(|told| told.view.encode_chunk(*chunk));
+            rows.push((key(prefix, b'v', Some(mailbox), &chunk.to_be_bytes()), row));
+        }
+        for (mailbox, uid) in &dirty.marks {
+            let row = self.mailboxes.get(mailbox).and_then(|told| told.marks.get(uid)).map(mark_row);
+            rows.push((key(prefix, b'm', Some(mailbox), &uid.get().to_be_bytes()), row));
+        }
+        for position in &dirty.offers {
+            let row = self.offers.iter().find(|offer| offer.position == *position).map(offer_row);
+            rows.push((key(prefix, b'o', None, &position.to_be_bytes()), row));
+        }
+    }
+
+    /// Reads a log back from its rows (keys without the prefix, in any order). `None`: damaged, or no head among them.
+    pub fn load<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Self> {
+        let mut log: Option<SessionLog> = None;
+        let (mut mailboxes, mut offers) = (BTreeMap::<MailboxName, Told>::new(), BTreeMap::new());
+        let (mut chunks, mut marks, mut requests) = (Vec::new(), Vec::new(), Requests::default());
+        for (key, row) in rows {
+            let (kind, rest) = key.split_first()?;
+            match kind {
+                b'h' => log = Some(read_head(row)?),
+                b'q' => requests = read_requests(row)?,
+                b'o' => drop(offers.insert(u64::from_be_bytes(rest.try_into().ok()?), read_offer(row)?)),
+                b't' => drop(mailboxes.insert(split_mailbox(rest)?.0, read_told(row)?)),
+                b'v' => chunks.push((split_mailbox(rest)?, row)),
+                b'm' => marks.push((split_mailbox(rest)?, row)),
+                _ => return None,
+            }
+        }
+        for ((mailbox, id), row) in chunks {
+            let id = u32::from_be_bytes(id.try_into().ok()?);
+            mailboxes.get_mut(&mailbox)?.view.decode_chunk(id, row).ok()?;
+        }
+        for ((mailbox, uid), row) in marks {
+            let uid = Uid::new(u32::from_be_bytes(uid.try_into().ok()?))?;
+            mailboxes.get_mut(&mailbox)?.marks.insert(uid, read_mark(row)?);
+        }
+        let mut log = log?;
+        log.mailboxes = mailboxes;
+        log.offers = offers.into_values().collect::<VecDeque<_>>();
+        log.requests = requests;
+        log.check_invariants().ok()?;
+        Some(log)
+    }
+
+    fn head_row(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.text(&self.id.0)
+            .number(self.incarnation)
+            .number(self.position)
+            .number(self.acked)
+            .flag(self.cursors);
+        write_selected(&mut w, self.selected.as_ref());
+        w.flag(self.last_request.is_some());
+        if let Some(last) = &self.last_request {
+            w.bytes(last.body.as_ref().map_or(&[], |hash| &hash[..])).flag(last.clean);
+        }
+        w.finish()
+    }
+}
+
+fn read_head(row: &[u8]) -> Option<SessionLog> {
+    let mut r = Reader::version(row, VERSION)?;
+    let mut log = SessionLog::new(SessionId(r.text()?.to_owned()), r.number()?);
+    log.position = r.number()?;
+    log.acked = r.number()?;
+    log.cursors = r.flag()?;
+    log.selected = read_selected(&mut r)?;
+    if r.flag()? {
+        let body = r.bytes()?;
+        let body = if body.is_empty() { None } else { Some(body.try_into().ok()?) };
+        log.last_request = Some(LastRequest { body, clean: r.flag()? });
+    }
+    log.dirty = Dirty::default();
+    r.at_end().then_some(log)
+}
+
+fn key(prefix: &[u8], kind: u8, mailbox: Option<&MailboxName>, rest: &[u8]) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    key.push(kind);
+    if let Some(mailbox) = mailbox {
+        key.extend_from_slice(mailbox.as_str().as_bytes());
+        key.push(0);
+    }
+    key.extend_from_slice(rest);
+    key
+}
+
+fn split_mailbox(rest: &[u8]) -> Option<(MailboxName, &[u8])> {
+    let end = rest.iter().position(|b| *b == 0)?;
+    Some((MailboxName::new(std::str::from_utf8(&rest[..end]).ok()?), &rest[end + 1..]))
+}
+
+fn write_selected(w: &mut Writer, selected: Option<&Selected>) {
+    w.flag(selected.is_some());
+    if let Some(selected) = selected {
+        w.text(selected.mailbox.as_str()).flag(selected.read_only);
+    }
+}
+
+fn read_selected(r: &mut Reader) -> Option<Option<Selected>> {
+    if !r.flag()? {
+        return Some(None);
+    }
+    let mailbox = MailboxName::new(r.text()?);
+    Some(Some(Selected { mailbox, read_only: r.flag()? }))
+}
+
+fn told_row(told: &Told) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.number(told.uid_validity.get().into()).number(told.told_max.into());
+    w.flag(told.resync).flag(told.repeat_exists);
+    w.number(told.recent_from.into()).number(told.recent_next.into()).number(told.selected_at);
+    w.finish()
+}
+
+fn read_told(row: &[u8]) -> Option<Told> {
+    let mut r = Reader::version(row, VERSION)?;
+    let mut told = Told::fresh(UidValidity::new(r.small()?)?, &UidSet::new(), 0);
+    told.told_max = r.small()?;
+    told.resync = r.flag()?;
+    told.repeat_exists = r.flag()?;
+    told.recent_from = r.small()?;
+    told.recent_next = r.small()?;
+    told.selected_at = r.number()?;
+    r.at_end().then_some(told)
+}
+
+/// Writes flags.
+pub fn write_flags(w: &mut Writer, flags: &Flags) {
+    w.number(flags.iter().count() as u64);
+    for flag in flags.iter() {
+        w.text(flag.as_str());
+    }
+}
+
+/// Reads flags.
+pub fn read_flags(r: &mut Reader) -> Option<Flags> {
+    let count = r.number()?;
+    let flags: Option<Vec<Flag>> = (0..count).map(|_| Flag::parse(r.text()?)).collect();
+    flags.map(Flags::new)
+}
+
+fn write_class(w: &mut Writer, class: Class) {
+    w.flag(class == Class::Pushed);
+}
+
+fn read_class(r: &mut Reader) -> Option<Class> {
+    Some(if r.flag()? { Class::Pushed } else { Class::Polled })
+}
+
+fn mark_row(mark: &Mark) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.number(match mark.presence {
+        Presence::Same => 0,
+        Presence::Arrived => 1,
+        Presence::Gone => 2,
+    });
+    write_class(&mut w, mark.class);
+    w.flag(mark.own).flag(mark.flags.is_some());
+    if let Some(flags) = &mark.flags {
+        write_flags(&mut w, flags);
+    }
+    w.finish()
+}
+
+fn read_mark(row: &[u8]) -> Option<Mark> {
+    let mut r = Reader::version(row, VERSION)?;
+    let presence = match r.number()? {
+        0 => Presence::Same,
+        1 => Presence::Arrived,
+        2 => Presence::Gone,
+        _ => return None,
+    };
+    let class = read_class(&mut r)?;
+    let own = r.flag()?;
+    let flags = if r.flag()? { Some(read_flags(&mut r)?) } else { None };
+    r.at_end().then_some(Mark { presence, flags, class, own })
+}
+
+fn offer_row(offer: &Offer) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.number(offer.position).optional_text(offer.mailbox.as_ref().map(MailboxName::as_str));
+    write_selected(&mut w, offer.selected_before.as_ref());
+    w.number(match offer.baseline {
+        BaselineKind::None => 0,
+        BaselineKind::Continued => 1,
+        BaselineKind::First => 2,
+        BaselineKind::Replaced => 3,
+    });
+    w.number(offer.told_max_before.into());
+    for list in [&offer.appended, &offer.removed] {
+        w.number(list.len() as u64);
+        for (uid, class) in list {
+            w.number(uid.get().into());
+            write_class(&mut w, *class);
+        }
+    }
+    w.number(offer.flags.len() as u64);
+    for (uid, flags, class) in &offer.flags {
+        w.number(uid.get().into());
+        write_flags(&mut w, flags);
+        write_class(&mut w, *class);
+    }
+    w.finish()
+}
+
+fn read_offer(row: &[u8]) -> Option<Offer> {
+    let mut r = Reader::version(row, VERSION)?;
+    let position = r.number()?;
+    let mailbox = r.optional_text()?.map(MailboxName::new);
+    let selected_before = read_selected(&mut r)?;
+    let baseline = match r.number()? {
+        0 => BaselineKind::None,
+        1 => BaselineKind::Continued,
+        2 => BaselineKind::First,
+        3 => BaselineKind::Replaced,
+        _ => return None,
+    };
+    let told_max_before = r.small()?;
+    let mut list = || -> Option<Vec<(Uid, Class)>> {
+        let count = r.number()?;
+        (0..count).map(|_| Some((Uid::new(r.small()?)?, read_class(&mut r)?))).collect()
+    };
+    let (appended, removed) = (list()?, list()?);
+    let count = r.number()?;
+    let flags: Option<Vec<_>> =
+        (0..count).map(|_| Some((Uid::new(r.small()?)?, read_flags(&mut r)?, read_class(&mut r)?))).collect();
+    let offer = Offer {
+        position,
+        mailbox,
+        selected_before,
+        baseline,
+        told_max_before,
+        appended,
+        removed,
+        flags: flags?,
+    };
+    r.at_end().then_some(offer)
+}
+
+fn requests_row(requests: &Requests) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.number(requests.records.len() as u64);
+    for record in &requests.records {
+        w.bytes(&record.key.hash).flag(record.key.named).signed(record.at.0).number(record.position);
+        w.number(record.effects.len() as u64);
+        for (index, effect) in &record.effects {
+            w.number((*index).into());
+            match effect {
+                Effect::Intended => drop(w.number(0)),
+                Effect::Answered(status, code, text) => {
+                    w.number(match status {
+                        Status::Ok => 1,
+                        Status::No => 2,
+                        Status::Bad => 3,
+                    });
+                    w.optional_text(code.as_deref()).text(text);
+                }
+            }
+        }
+    }
+    w.finish()
+}
+
+fn read_requests(row: &[u8]) -> Option<Requests> {
+    let mut r = Reader::version(row, VERSION)?;
+    let mut requests = Requests::default();
+    for _ in 0..r.number()? {
+        let key = RequestKey { hash: r.bytes()?.try_into().ok()?, named: r.flag()? };
+        let (at, position) = (Timestamp(r.signed()?), r.number()?);
+        let mut effects = Vec::new();
+        for _ in 0..r.number()? {
+            let index = r.small()?;
+            let status = match r.number()? {
+                0 => {
+                    effects.push((index, Effect::Intended));
+                    continue;
+                }
+                1 => Status::Ok,
+                2 => Status::No,
+                3 => Status::Bad,
+                _ => return None,
+            };
+            let code = r.optional_text()?.map(str::to_owned);
+            effects.push((index, Effect::Answered(status, code, r.text()?.to_owned())));
+        }
+        requests.records.push_back(Record { key, at, position, effects });
+    }
+    r.at_end().then_some(requests)
+}
