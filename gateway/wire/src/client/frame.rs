@@ -1,0 +1,259 @@
+//! Finds where responses, their line parts and their literals begin and end; understands nothing else.
+//!
+//! In: octets as they come from the socket, appended to [`ResponseFramer::buffer`]. Out: [`Piece`]s. A literal is never
+//! held: it leaves in pieces of at most [`PIECE_BYTES_MAX`]. Only `CRLF` ends a line, so that a bare LF smuggled into a
+//! quoted string cannot begin a response; and [`Piece::Line::start`] tells the first line of a response, the only place where
+//! a tag counts: mail text inside a literal cannot forge `U7 OK`.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+use pimap_types::limits::{PIECE_BYTES_MAX, UPSTREAM_LINE_BYTES_MAX};
+
+/// A part of a response.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// A line, or the part of one up to and including a literal's announcement.
+    Line {
+        /// The octets. The CRLF is part of them exactly when a literal follows.
+        text: Bytes,
+        /// Whether a response begins here.
+        start: bool,
+        /// The octets of the literal that follows.
+        literal: Option<u64>,
+    },
+    /// Octets of the announced literal.
+    Literal {
+        /// The octets.
+        octets: Bytes,
+        /// How many of the literal are still to come.
+        rest: u64,
+    },
+}
+
+/// Why the octets cannot be framed; the connection is of no further use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameFault {
+    /// The line parts of one response exceed [`UPSTREAM_LINE_BYTES_MAX`].
+    LineTooLong,
+    /// A literal of more than 4 GiB was announced (RFC 3501 9: 32 bits).
+    LiteralTooLong,
+}
+
+/// Splits the octets of one upstream connection. It has no `Debug`: what it holds is mail.
+#[derive(Default)]
+pub struct ResponseFramer {
+    buffer: BytesMut,
+    /// No CRLF begins before this offset.
+    searched: usize,
+    /// Octets of the current literal still to come.
+    literal: u64,
+    /// Line octets of the current response that have left already; zero at its start.
+    line_bytes: usize,
+    /// Whether the current response is of a kind that may hold literals.
+    literals: bool,
+}
+
+impl ResponseFramer {
+    /// An empty framer at the start of a response.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where octets from the socket are appended.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// Whether nothing is buffered and no response is half read.
+    pub fn is_idle(&self) -> bool {
+        self.buffer.is_empty() && self.literal == 0 && self.line_bytes == 0
+    }
+
+    /// The next piece, `None` when more octets are needed.
+    pub fn next_piece(&mut self) -> Result<Option<Piece>, FrameFault> {
+        if self.literal > 0 {
+            return Ok(self.literal_piece());
+        }
+        let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
+        let Some(found) = memmem::find(unsearched, b"\r\n") else {
+            // The last octet may be the CR of a CRLF cut in two.
+            self.searched = self.buffer.len().saturating_sub(1);
+            let over = self.line_bytes.saturating_add(self.buffer.len()) > UPSTREAM_LINE_BYTES_MAX;
+            return if over { Err(FrameFault::LineTooLong) } else { Ok(None) };
+        };
+        let end = self.searched + found;
+        self.searched = 0;
+        if self.line_bytes.saturating_add(end) > UPSTREAM_LINE_BYTES_MAX {
+            return Err(FrameFault::LineTooLong);
+        }
+        let mut text = self.buffer.split_to(end + 2).freeze();
+        if self.buffer.is_empty() {
+            // An idle connection holds no buffer (design D16).
+            self.buffer = BytesMut::new();
+        }
+        let start = self.line_bytes == 0;
+        if start {
+            self.literals = may_hold_literals(&text);
+        }
+        let announced = if self.literals { announcement(&text[..end])? } else { None };
+        match announced {
+            Some(length) => {
+                self.line_bytes = self.line_bytes.saturating_add(end + 2);
+                self.literal = length;
+            }
+            None => {
+                self.line_bytes = 0;
+                text.truncate(end);
+            }
+        }
+        Ok(Some(Piece::Line { text, start, literal: announced }))
+    }
+
+    fn literal_piece(&mut self) -> Option<Piece> {
+        let here =
+            usize::try_from(self.literal).unwrap_or(usize::MAX).min(self.buffer.len()).min(PIECE_BYTES_MAX);
+        if here == 0 {
+            return None;
+        }
+        let octets = self.buffer.split_to(here).freeze();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        self.literal -= here as u64;
+        Some(Piece::Literal { octets, rest: self.literal })
+    }
+}
+
+/// Status responses, tagged ones and continuations end in free text, where `{5}` announces nothing (RFC 3501 7.1).
+fn may_hold_literals(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"* ") else { return false };
+    let word = rest.split(|b| matches!(b, b' ' | b'\r')).next().unwrap_or_default();
+    !["OK", "NO", "BAD", "BYE", "PREAUTH"].iter().any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+}
+
+/// The length in `{n}` or `{n+}` at the end of a line.
+fn announcement(line: &[u8]) -> Result<Option<u64>, FrameFault> {
+    let Some(body) = line.strip_suffix(b"}") else { return Ok(None) };
+    let body = body.strip_suffix(b"+").unwrap_or(body);
+    let digits = body.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let (head, digits) = body.split_at(body.len() - digits);
+    if digits.is_empty() || head.last() != Some(&b'{') {
+        return Ok(None);
+    }
+    let length = std::str::from_utf8(digits).ok().and_then(|d| d.parse::<u32>().ok());
+    length.map(|n| Some(u64::from(n))).ok_or(FrameFault::LiteralTooLong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pieces(framer: &mut ResponseFramer, octets: &[u8]) -> Vec<Piece> {
+        framer.buffer().extend_from_slice(octets);
+        let mut out = Vec::new();
+        while let Some(piece) = framer.next_piece().expect("frames") {
+            out.push(piece);
+        }
+        out
+    }
+
+    fn line(text: &str, start: bool, literal: Option<u64>) -> Piece {
+        Piece::Line { text: Bytes::copy_from_slice(text.as_bytes()), start, literal }
+    }
+
+    #[test]
+    fn a_tag_inside_a_literal_is_not_at_a_start() {
+        let mut framer = ResponseFramer::new();
+        let got = pieces(&mut framer, b"* 1 FETCH (BODY[] {10}\r\n\r\nU7 OK x\n)\r\nU7 OK done\r\n");
+        assert_eq!(
+            got,
+            vec![
+                line("* 1 FETCH (BODY[] {10}\r\n", true, Some(10)),
+                Piece::Literal { octets: Bytes::from_static(b"\r\nU7 OK x\n"), rest: 0 },
+                line(")", false, None),
+                line("U7 OK done", true, None),
+            ]
+        );
+        assert!(framer.is_idle());
+    }
+
+    #[test]
+    fn free_text_announces_no_literal() {
+        let mut framer = ResponseFramer::new();
+        let got = pieces(&mut framer, b"* OK see {5}\r\nU1 NO {9}\r\n+ {3}\r\n");
+        let starts = got.iter().all(|p| matches!(p, Piece::Line { start: true, literal: None, .. }));
+        assert!(starts && got.len() == 3);
+    }
+
+    #[test]
+    fn a_bare_line_feed_ends_nothing() {
+        let mut framer = ResponseFramer::new();
+        let got = pieces(&mut framer, b"* LIST () \"/\" \"a\nU1 OK\"\r\n");
+        assert_eq!(got, vec![line("* LIST () \"/\" \"a\nU1 OK\"", true, None)]);
+    }
+
+    #[test]
+    fn an_endless_line_is_refused() {
+        let mut framer = ResponseFramer::new();
+        framer.buffer().resize(UPSTREAM_LINE_BYTES_MAX + 1, b'x');
+        assert_eq!(framer.next_piece(), Err(FrameFault::LineTooLong));
+        // The limit counts all line parts of one response, so that literals of nothing cannot hide it.
+        let mut framer = ResponseFramer::new();
+        framer.buffer().extend_from_slice(b"* X ");
+        let mut outcome = Ok(None);
+        for _ in 0..UPSTREAM_LINE_BYTES_MAX {
+            framer.buffer().extend_from_slice(b"{0}\r\n");
+            outcome = framer.next_piece();
+            if outcome.is_err() {
+                break;
+            }
+        }
+        assert_eq!(outcome, Err(FrameFault::LineTooLong));
+    }
+
+    #[test]
+    fn a_literal_beyond_32_bits_is_refused() {
+        let mut framer = ResponseFramer::new();
+        framer.buffer().extend_from_slice(b"* 1 FETCH (BODY[] {4294967296}\r\n");
+        assert_eq!(framer.next_piece(), Err(FrameFault::LiteralTooLong));
+    }
+
+    proptest! {
+        /// However the octets are cut, the pieces put together are the octets.
+        #[test]
+        fn cuts_do_not_matter(cuts in proptest::collection::vec(1usize..9, 1..60)) {
+            let stream: &[u8] = b"* 3 EXISTS\r\n* 1 FETCH (BODY[] {4}\r\nab\r\n UID 3)\r\n* LIST () NIL {0}\r\n\r\nU1 OK {2}\r\n";
+            let flatten = |all: &[Piece]| {
+                let mut out = Vec::new();
+                for piece in all {
+                    match piece {
+                        Piece::Line { text, literal, .. } => {
+                            out.extend_from_slice(text);
+                            if literal.is_none() { out.extend_from_slice(b"\r\n") }
+                        }
+                        Piece::Literal { octets, .. } => out.extend_from_slice(octets),
+                    }
+                }
+                out
+            };
+            let mut framer = ResponseFramer::new();
+            let (mut rest, mut got) = (stream, Vec::new());
+            for cut in cuts.iter().cycle() {
+                let (now, later) = rest.split_at((*cut).min(rest.len()));
+                got.extend(pieces(&mut framer, now));
+                rest = later;
+                if rest.is_empty() { break }
+            }
+            prop_assert_eq!(flatten(&got), stream.to_vec());
+            prop_assert!(framer.is_idle());
+        }
+
+        #[test]
+        fn garbage_never_panics(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut framer = ResponseFramer::new();
+            framer.buffer().extend_from_slice(&octets);
+            while let Ok(Some(_)) = framer.next_piece() {}
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! Commands towards upstream as octets. Arguments leave as checked atoms, quoted strings or literals and in no other way, so
+//! that no mailbox name, flag or filter text can end a command and begin another (peers' lesson: CRLF injection).
+//!
+//! Messages are named by UID only (law 4): there is no way to write a sequence number here.
+
+use super::search::{self, SearchFault};
+use pimap_types::command::{Append, FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
+use pimap_types::number::{ModSeq, UidValidity};
+use pimap_types::search::SearchKey;
+use pimap_types::set::UidRanges;
+use pimap_types::{Flag, Flags, MailboxName};
+
+/// Bytes that a UID set may take in one command; larger sets go in several commands (RFC 7162 4 asks servers for lines of
+/// 8192).
+pub const SET_BYTES_MAX: usize = 7_000;
+/// A message up to this size is sent with its APPEND without asking (LITERAL+): a refusal costs no more than a round trip.
+const APPEND_UNASKED_BYTES_MAX: u64 = 64 << 10;
+
+/// One command.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// CAPABILITY
+    Capability,
+    /// NOOP
+    Noop,
+    /// LOGOUT
+    Logout,
+    /// STARTTLS
+    StartTls,
+    /// IDLE
+    Idle,
+    /// `ENABLE CONDSTORE`, with QRESYNC if so asked.
+    Enable {
+        /// QRESYNC too.
+        qresync: bool,
+    },
+    /// `NOTIFY SET STATUS …` for everything (RFC 5465).
+    Notify {
+        /// Ask for MODSEQ of new messages.
+        mod_seq: bool,
+    },
+    /// SELECT or EXAMINE.
+    Select {
+        /// The mailbox.
+        mailbox: &'a MailboxName,
+        /// EXAMINE: `\Recent` stays (F27).
+        read_only: bool,
+        /// What to ask along.
+        resync: Resync,
+    },
+    /// UID FETCH
+    UidFetch {
+        /// Which.
+        uids: UidsArgument<'a>,
+        /// What; UID is always asked for, first.
+        items: FetchArgument<'a>,
+        /// CHANGEDSINCE (RFC 7162 3.1.4).
+        changed_since: Option<ModSeq>,
+    },
+    /// UID SEARCH
+    UidSearch {
+        /// Ask for ESEARCH's compact answer.
+        extended: bool,
+        /// CHARSET
+        charset: Option<&'a str>,
+        /// The program.
+        key: &'a SearchKey,
+    },
+    /// UID STORE
+    UidStore(&'a UidRanges, &'a StoreChange),
+    /// UID COPY
+    UidCopy(&'a UidRanges, &'a MailboxName),
+    /// UID MOVE
+    UidMove(&'a UidRanges, &'a MailboxName),
+    /// UID EXPUNGE
+    UidExpunge(&'a UidRanges),
+    /// EXPUNGE
+    Expunge,
+    /// APPEND; the message's octets and CRLF follow from elsewhere.
+    Append(&'a Append),
+    /// LIST or LSUB
+    List {
+        /// LSUB
+        subscribed: bool,
+        /// Reference and pattern.
+        pattern: &'a ListPattern,
+    },
+    /// STATUS
+    Status {
+        /// Of which.
+        mailbox: &'a MailboxName,
+        /// What.
+        items: &'a [StatusItem],
+        /// HIGHESTMODSEQ too.
+        mod_seq: bool,
+    },
+    /// CREATE
+    Create(&'a MailboxName),
+    /// DELETE
+    Delete(&'a MailboxName),
+    /// RENAME
+    Rename(&'a MailboxName, &'a MailboxName),
+    /// SUBSCRIBE
+    Subscribe(&'a MailboxName),
+    /// UNSUBSCRIBE
+    Unsubscribe(&'a MailboxName),
+}
+
+/// Messages of a command.
+#[derive(Clone, Copy, Debug)]
+pub enum UidsArgument<'a> {
+    /// These.
+    Set(&'a UidRanges),
+    /// `n:*`. It always names the last message, even one below `n` (RFC 3501 6.4.8).
+    From(u32),
+}
+
+/// Items of a FETCH.
+#[derive(Clone, Copy, Debug)]
+pub enum FetchArgument<'a> {
+    /// FLAGS, INTERNALDATE and RFC822.SIZE; MODSEQ too if said.
+    Facts {
+        /// MODSEQ too.
+        mod_seq: bool,
+    },
+    /// What a handset asked for.
+    Asked(&'a [FetchItem]),
+}
+
+/// What SELECT or EXAMINE asks along (RFC 7162).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resync {
+    /// Nothing.
+    Plain,
+    /// `(CONDSTORE)`
+    Condstore,
+    /// `(QRESYNC (validity modseq))`
+    Qresync(UidValidity, ModSeq),
+}
+
+/// Why a command cannot be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unencodable {
+    /// A NUL, or a control octet where none can stand.
+    Octets,
+    /// A search key that upstream cannot judge.
+    SearchKey,
+}
+
+/// A command as octets: after each part but the last the server's `+` must be awaited.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Encoded {
+    /// The parts, never empty.
+    pub parts: Vec<Vec<u8>>,
+    /// For APPEND: whether a `+` must be awaited before the message.
+    pub message_waits: bool,
+}
+
+impl Request<'_> {
+    /// Writes the command under the tag `U<number>`.
+    pub fn encode(&self, number: u64, literal_plus: bool) -> Result<Encoded, Unencodable> {
+        let mut out = Writer::new(literal_plus);
+        out.raw("U");
+        out.number(number);
+        out.raw(" ");
+        self.body(&mut out)?;
+        let message_waits = match self {
+            Request::Append(append) => {
+                let unasked = literal_plus && append.size <= APPEND_UNASKED_BYTES_MAX;
+                out.raw(" {");
+                out.number(append.size);
+                out.raw(if unasked { "+}" } else { "}" });
+                !unasked
+            }
+            _ => false,
+        };
+        out.raw("\r\n");
+        Ok(Encoded { parts: out.parts, message_waits })
+    }
+
+    fn body(&self, out: &mut Writer) -> Result<(), Unencodable> {
+        match self {
+            Request::Capability => out.raw("CAPABILITY"),
+            Request::Noop => out.raw("NOOP"),
+            Request::Logout => out.raw("LOGOUT"),
+            Request::StartTls => out.raw("STARTTLS"),
+            Request::Idle => out.raw("IDLE"),
+            Request::Expunge => out.raw("EXPUNGE"),
+            Request::Enable { qresync } => {
+                out.raw(if *qresync { "ENABLE QRESYNC CONDSTORE" } else { "ENABLE CONDSTORE" })
+            }
+            Request::Notify { mod_seq } => notify(out, *mod_seq),
+            Request::Select { mailbox, read_only, resync } => {
+                out.raw(if *read_only { "EXAMINE " } else { "SELECT " });
+                out.mailbox(mailbox)?;
+                select_parameters(out, *resync);
+            }
+            Request::UidFetch { uids, items, changed_since } => {
+                uid_fetch(out, *uids, *items, *changed_since)?
+            }
+            Request::UidSearch { extended, charset, key } => {
+                out.raw(if *extended { "UID SEARCH RETURN (ALL) " } else { "UID SEARCH " });
+                if let Some(charset) = charset {
+                    out.raw("CHARSET ");
+                    out.string(charset.as_bytes())?;
+                    out.raw(" ");
+                }
+                search::write_program(out, key).map_err(|fault| match fault {
+                    SearchFault::Octets => Unencodable::Octets,
+                    SearchFault::Key => Unencodable::SearchKey,
+                })?;
+            }
+            Request::UidStore(uids, change) => {
+                out.set_command("UID STORE ", uids);
+                // Never `.SILENT`: the answer is what the owner applies (F35).
+                out.raw(match change.mode {
+                    StoreMode::Replace => " FLAGS ",
+                    StoreMode::Add => " +FLAGS ",
+                    StoreMode::Remove => " -FLAGS ",
+                });
+                out.flags(&change.flags)?;
+            }
+            Request::UidCopy(uids, target) => {
+                out.set_command("UID COPY ", uids);
+                out.raw(" ");
+                out.mailbox(target)?;
+            }
+            Request::UidMove(uids, target) => {
+                out.set_command("UID MOVE ", uids);
+                out.raw(" ");
+                out.mailbox(target)?;
+            }
+            Request::UidExpunge(uids) => out.set_command("UID EXPUNGE ", uids),
+            Request::Append(append) => {
+                out.mailbox_command("APPEND ", &append.mailbox)?;
+                if !append.flags.is_empty() {
+                    out.raw(" ");
+                    out.flags(&append.flags)?;
+                }
+                if let Some(date) = &append.date {
+                    out.raw(" ");
+                    out.string(date.as_bytes())?;
+                }
+            }
+            Request::List { subscribed, pattern } => {
+                out.raw(if *subscribed { "LSUB " } else { "LIST " });
+                out.string(pattern.reference.as_bytes())?;
+                out.raw(" ");
+                out.string(pattern.pattern.as_bytes())?;
+            }
+            Request::Status { mailbox, items, mod_seq } => {
+                out.mailbox_command("STATUS ", mailbox)?;
+                status_items(out, items, *mod_seq);
+            }
+            Request::Create(mailbox) => out.mailbox_command("CREATE ", mailbox)?,
+            Request::Delete(mailbox) => out.mailbox_command("DELETE ", mailbox)?,
+            Request::Subscribe(mailbox) => out.mailbox_command("SUBSCRIBE ", mailbox)?,
+            Request::Unsubscribe(mailbox) => out.mailbox_command("UNSUBSCRIBE ", mailbox)?,
+            Request::Rename(from, to) => {
+                out.mailbox_command("RENAME ", from)?;
+                out.raw(" ");
+                out.mailbox(to)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// RFC 5465 5: everything of the selected mailbox with the facts of new messages at once; of all others their numbers.
+fn notify(out: &mut Writer, mod_seq: bool) {
+    out.raw("NOTIFY SET STATUS (selected (MessageNew (UID FLAGS INTERNALDATE RFC822.SIZE");
+    out.raw(if mod_seq { " MODSEQ)" } else { ")" });
+    out.raw(" MessageExpunge FlagChange)) ");
+    out.raw("(personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))");
+}
+
+fn select_parameters(out: &mut Writer, resync: Resync) {
+    match resync {
+        Resync::Plain => {}
+        Resync::Condstore => out.raw(" (CONDSTORE)"),
+        Resync::Qresync(validity, mod_seq) => {
+            out.raw(" (QRESYNC (");
+            out.number(u64::from(validity.get()));
+            out.raw(" ");
+            out.number(mod_seq.0);
+            out.raw("))");
+        }
+    }
+}
+
+fn uid_fetch(
+    out: &mut Writer,
+    uids: UidsArgument<'_>,
+    items: FetchArgument<'_>,
+    changed_since: Option<ModSeq>,
+) -> Result<(), Unencodable> {
+    match uids {
+        UidsArgument::Set(set) => out.set_command("UID FETCH ", set),
+        UidsArgument::From(first) => {
+            out.raw("UID FETCH ");
+            out.number(u64::from(first));
+            out.raw(":*");
+        }
+    }
+    out.raw(" (UID");
+    match items {
+        FetchArgument::Facts { mod_seq } => {
+            out.raw(" FLAGS INTERNALDATE RFC822.SIZE");
+            out.raw(if mod_seq { " MODSEQ" } else { "" });
+        }
+        FetchArgument::Asked(items) => {
+            for item in items.iter().filter(|i| **i != FetchItem::Uid) {
+                out.raw(" ");
+                fetch_item(out, item)?;
+            }
+        }
+    }
+    out.raw(")");
+    if let Some(since) = changed_since {
+        out.raw(" (CHANGEDSINCE ");
+        out.number(since.0);
+        out.raw(")");
+    }
+    Ok(())
+}
+
+fn fetch_item(out: &mut Writer, item: &FetchItem) -> Result<(), Unencodable> {
+    match item {
+        FetchItem::Flags => out.raw("FLAGS"),
+        FetchItem::Uid => out.raw("UID"),
+        FetchItem::InternalDate => out.raw("INTERNALDATE"),
+        FetchItem::Size => out.raw("RFC822.SIZE"),
+        FetchItem::Envelope => out.raw("ENVELOPE"),
+        FetchItem::Body => out.raw("BODY"),
+        FetchItem::BodyStructure => out.raw("BODYSTRUCTURE"),
+        FetchItem::Rfc822 => out.raw("RFC822"),
+        FetchItem::Rfc822Header => out.raw("RFC822.HEADER"),
+        FetchItem::Rfc822Text => out.raw("RFC822.TEXT"),
+        FetchItem::Section { peek, section, partial } => {
+            // The section was checked when it was decoded; here only what could leave the brackets is looked for.
+            let sound =
+                section.bytes().all(|b| (b' '..0x7F).contains(&b) && !matches!(b, b'[' | b']' | b'{'));
+            if !sound {
+                return Err(Unencodable::Octets);
+            }
+            out.raw(if *peek { "BODY.PEEK[" } else { "BODY[" });
+            out.raw(section);
+            out.raw("]");
+            if let Some((origin, octets)) = partial {
+                out.raw("<");
+                out.number(u64::from(*origin));
+                out.raw(".");
+                out.number(u64::from(*octets));
+                out.raw(">");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn status_items(out: &mut Writer, items: &[StatusItem], mod_seq: bool) {
+    let words = items.iter().map(|item| match item {
+        StatusItem::Messages => "MESSAGES",
+        StatusItem::Recent => "RECENT",
+        StatusItem::UidNext => "UIDNEXT",
+        StatusItem::UidValidity => "UIDVALIDITY",
+        StatusItem::Unseen => "UNSEEN",
+    });
+    let words: Vec<&str> = words.chain(mod_seq.then_some("HIGHESTMODSEQ")).collect();
+    out.raw(" (");
+    out.raw(&words.join(" "));
+    out.raw(")");
+}
+
+/// Cuts a set into sets that each take at most `bytes_max` as text.
+pub fn split_set(set: &UidRanges, bytes_max: usize) -> Vec<UidRanges> {
+    let mut sets = Vec::new();
+    let (mut pairs, mut bytes) = (Vec::new(), 0);
+    for (first, last) in set.ranges().iter().copied() {
+        let length = decimal_digits(first) + if first == last { 1 } else { decimal_digits(last) + 2 };
+        if bytes + length > bytes_max && !pairs.is_empty() {
+            sets.push(UidRanges::from_pairs(std::mem::take(&mut pairs)));
+            bytes = 0;
+        }
+        pairs.push((first, last));
+        bytes += length;
+    }
+    if !pairs.is_empty() {
+        sets.push(UidRanges::from_pairs(pairs));
+    }
+    sets
+}
+
+fn decimal_digits(n: u32) -> usize {
+    n.checked_ilog10().map_or(1, |d| d as usize + 1)
+}
+
+/// Collects the octets of one command.
+pub(super) struct Writer {
+    parts: Vec<Vec<u8>>,
+    literal_plus: bool,
+}
+
+impl Writer {
+    fn new(literal_plus: bool) -> Self {
+        Self { parts: vec![Vec::with_capacity(64)], literal_plus }
+    }
+
+    fn octets(&mut self, octets: &[u8]) {
+        if let Some(part) = self.parts.last_mut() {
+            part.extend_from_slice(octets);
+        }
+    }
+
+    /// Words of our own.
+    pub(super) fn raw(&mut self, text: &str) {
+        self.octets(text.as_bytes());
+    }
+
+    pub(super) fn number(&mut self, n: u64) {
+        self.raw(&n.to_string());
+    }
+
+    pub(super) fn set(&mut self, set: &UidRanges) {
+        for (at, (first, last)) in set.ranges().iter().enumerate() {
+            if at > 0 {
+                self.raw(",");
+            }
+            self.number(u64::from(*first));
+            if first != last {
+                self.raw(":");
+                self.number(u64::from(*last));
+            }
+        }
+    }
+
+    fn set_command(&mut self, words: &str, set: &UidRanges) {
+        self.raw(words);
+        self.set(set);
+    }
+
+    fn mailbox_command(&mut self, words: &str, mailbox: &MailboxName) -> Result<(), Unencodable> {
+        self.raw(words);
+        self.mailbox(mailbox)
+    }
+
+    fn mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Unencodable> {
+        self.string(mailbox.as_str().as_bytes())
+    }
+
+    /// A quoted string where the octets allow, else a literal. NUL cannot be said at all (RFC 3501 9, CHAR8).
+    pub(super) fn string(&mut self, octets: &[u8]) -> Result<(), Unencodable> {
+        if octets.contains(&0) {
+            return Err(Unencodable::Octets);
+        }
+        if octets.len() <= 1_024 && octets.iter().all(|b| (b' '..0x7F).contains(b)) {
+            self.raw("\"");
+            for octet in octets {
+                if matches!(octet, b'"' | b'\\') {
+                    self.raw("\\");
+                }
+                self.octets(std::slice::from_ref(octet));
+            }
+            self.raw("\"");
+            return Ok(());
+        }
+        self.raw("{");
+        self.number(octets.len() as u64);
+        self.raw(if self.literal_plus { "+}\r\n" } else { "}\r\n" });
+        if !self.literal_plus {
+            self.parts.push(Vec::new());
+        }
+        self.octets(octets);
+        Ok(())
+    }
+
+    /// A keyword or system flag: an atom, with a backslash at most at its head.
+    pub(super) fn flag_word(&mut self, word: &str) -> Result<(), Unencodable> {
+        let body = word.strip_prefix('\\').unwrap_or(word);
+        let special = |b: u8| b <= b' ' || b >= 0x7F || b"(){%*\"\\]".contains(&b);
+        if body.is_empty() || body.bytes().any(special) {
+            return Err(Unencodable::Octets);
+        }
+        self.raw(word);
+        Ok(())
+    }
+
+    fn flags(&mut self, flags: &Flags) -> Result<(), Unencodable> {
+        self.raw("(");
+        for (at, flag) in flags.iter().map(Flag::as_str).enumerate() {
+            if at > 0 {
+                self.raw(" ");
+            }
+            self.flag_word(flag)?;
+        }
+        self.raw(")");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
