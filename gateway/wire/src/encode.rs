@@ -123,7 +123,7 @@ fn write_counted(number: u32, word: &str, out: &mut Vec<u8>) {
 }
 
 fn write_fetch_flags(seq: MobileSeq, uid: Option<Uid>, flags: &Flags, recent: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice(&fetch_head(seq));
+    write_counted(seq.get(), "FETCH (", out);
     if let Some(uid) = uid {
         out.extend_from_slice(b"UID ");
         write_number(uid.get(), out);

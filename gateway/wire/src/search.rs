@@ -204,9 +204,7 @@ impl Grammar {
         scanner.space()?;
         let text = scanner.astring()?.octets.into_owned();
         match self.charset {
-            Charset::UsAscii if !text.is_ascii() => {
-                Err(DecodeError::bad("8-bit text needs CHARSET UTF-8").coded("BADCHARSET (UTF-8)"))
-            }
+            Charset::UsAscii if !text.is_ascii() => Err(DecodeError::bad("8-bit text needs CHARSET UTF-8")),
             Charset::Utf8 if std::str::from_utf8(&text).is_err() => {
                 Err(DecodeError::bad("text is not UTF-8"))
             }

@@ -1,1 +1,319 @@
-//! Tests.
+//! Framing: known streams, refusals that stay in sync, and independence of how octets are cut.
+
+use super::*;
+use proptest::prelude::*;
+
+/// Feeds the pieces and tells what came out, one line a frame; the octets of a message are joined. APPENDs are let in
+/// unless their size is in `refused`; IDLE is taken up as the session would.
+fn run(mode: LiteralMode, logged_in: bool, refused: &[u64], pieces: &[&[u8]]) -> Vec<String> {
+    let mut framer = Framer::new(mode);
+    framer.set_logged_in(logged_in);
+    let mut told = Vec::new();
+    let mut message: Option<Vec<u8>> = None;
+    for (index, piece) in pieces.iter().enumerate() {
+        framer.feed(piece);
+        if mode == LiteralMode::Body && index + 1 == pieces.len() {
+            framer.end_of_input();
+        }
+        while let Some(frame) = framer.next_frame() {
+            match frame {
+                Frame::Command(command) => {
+                    let text = String::from_utf8_lossy(command.octets()).into_owned();
+                    framer.set_idle(text.ends_with(" IDLE\r\n"));
+                    told.push(text);
+                }
+                Frame::NeedContinuation => told.push("+".to_owned()),
+                Frame::AppendStart { command, size, synchronizing } => {
+                    told.push(format!(
+                        "{:?} {size} {synchronizing}",
+                        String::from_utf8_lossy(command.octets())
+                    ));
+                    if refused.contains(&size) {
+                        framer.refuse_append();
+                    } else {
+                        framer.accept_append();
+                        message = Some(Vec::new());
+                    }
+                }
+                Frame::AppendBytes(bytes) => {
+                    assert!(bytes.len() <= PIECE_BYTES_MAX);
+                    message.as_mut().expect("bytes only after a start").extend_from_slice(&bytes);
+                }
+                Frame::AppendEnd => {
+                    told.push(format!(
+                        "message {:?}",
+                        String::from_utf8_lossy(&message.take().expect("open"))
+                    ));
+                }
+                Frame::Done => told.push("done".to_owned()),
+                Frame::Rejected(rejection) => {
+                    message = None;
+                    let tag = rejection.tag.map_or("*".to_owned(), |tag| tag.to_string());
+                    let end = if rejection.fatal { " (fatal)" } else { "" };
+                    told.push(format!("{tag} BAD {}{end}", rejection.text));
+                }
+            }
+        }
+    }
+    told
+}
+
+fn stream(input: &[u8]) -> Vec<String> {
+    run(LiteralMode::Stream, true, &[], &[input])
+}
+
+fn body(input: &[u8]) -> Vec<String> {
+    run(LiteralMode::Body, true, &[], &[input])
+}
+
+#[test]
+fn lines_and_literals() {
+    assert_eq!(stream(b"a NOOP\r\nb CHECK\n\r\n\nc NOOP\r\n"), ["a NOOP\r\n", "b CHECK\n", "c NOOP\r\n"]);
+    assert_eq!(
+        stream(b"a LOGIN {3+}\r\njoe {4+}\r\n{1}\n\r\nb NOOP\r\n"),
+        ["a LOGIN {3+}\r\njoe {4+}\r\n{1}\n\r\n", "b NOOP\r\n"]
+    );
+    assert_eq!(stream(b"a LOGIN {3}\r\njoe {2}\r\npw\r\n"), ["+", "+", "a LOGIN {3}\r\njoe {2}\r\npw\r\n"]);
+    // A literal may hold what looks like anything.
+    assert_eq!(stream(b"a LOGIN {9+}\r\n\r\nb LOGOU x\r\n"), ["a LOGIN {9+}\r\n\r\nb LOGOU x\r\n"]);
+}
+
+#[test]
+fn the_message_of_append_is_streamed() {
+    let told = ["\"a APPEND INBOX (\\\\Seen) {5+}\\r\\n\" 5 false", "message \"hello\"", "b NOOP\r\n"];
+    assert_eq!(stream(b"a APPEND INBOX (\\Seen) {5+}\r\nhello\r\nb NOOP\r\n"), told);
+    // The mailbox may be a literal of its own.
+    assert_eq!(
+        stream(b"a append {5+}\r\nINBOX {2}\r\nhi\r\n"),
+        ["\"a append {5+}\\r\\nINBOX {2}\\r\\n\" 2 true", "message \"hi\""]
+    );
+    assert_eq!(stream(b"a APPEND x {0+}\r\n\r\nb NOOP\r\n")[1..], ["message \"\"", "b NOOP\r\n"]);
+    // No second message, no CATENATE: the command is refused, the rest of it skipped, literals included.
+    assert_eq!(
+        stream(b"a APPEND x {2+}\r\nhi {8+}\r\nz NOOP\r\n\r\nb NOOP\r\n")[1..],
+        ["a BAD nothing may follow the message of APPEND", "b NOOP\r\n"]
+    );
+}
+
+#[test]
+fn a_refused_message_is_never_commands() {
+    let input = b"a APPEND x {17+}\r\nx DELETE Archive\n\r\nb NOOP\r\n";
+    assert_eq!(run(LiteralMode::Stream, true, &[17], &[input])[1..], ["b NOOP\r\n"]);
+    // A handset that asks first sends nothing after a refusal.
+    let asked = run(LiteralMode::Stream, true, &[17], &[b"a APPEND x {17}\r\n", b"b NOOP\r\n"]);
+    assert_eq!(asked[1..], ["b NOOP\r\n"]);
+    // One that asks and does not wait has sent the literal already.
+    let hasty =
+        run(LiteralMode::Stream, true, &[17], &[b"a APPEND x {17}\r\nx DELETE Archive\n\r\nb NOOP\r\n"]);
+    assert_eq!(hasty[1..], ["b NOOP\r\n"]);
+    // Too much to skip: the connection ends rather than guess.
+    let size = SWALLOW_BYTES_MAX + 1;
+    let huge = format!("a APPEND x {{{size}+}}\r\nx DELETE Archive\r\n");
+    assert_eq!(
+        run(LiteralMode::Stream, true, &[size], &[huge.as_bytes()])[1..],
+        ["* BAD too much to skip (fatal)"]
+    );
+}
+
+#[test]
+fn oversized_literals_are_skipped_in_their_exact_length() {
+    let mut input = b"a LOGIN {70000+}\r\n".to_vec();
+    input.extend(b"x DELETE Archive\r\n".iter().cycle().take(70_000));
+    input.extend(b" {18+}\r\nx DELETE Archive\r\n pw\r\nb NOOP\r\n");
+    assert_eq!(stream(&input), ["a BAD literal too large", "b NOOP\r\n"]);
+    assert_eq!(
+        stream(b"a LOGIN {4294967295+}\r\nx DELETE Archive\r\n"),
+        ["a BAD literal too large", "* BAD too much to skip (fatal)"]
+    );
+    assert_eq!(stream(b"a LOGIN {99999999999999999999999999+}\r\nx NOOP\r\n").len(), 2);
+    // Synchronizing and waited for: refused at no cost.
+    let told = run(LiteralMode::Stream, true, &[], &[b"a LOGIN {4294967295}\r\n", b"b NOOP\r\n"]);
+    assert_eq!(told, ["a BAD literal too large", "b NOOP\r\n"]);
+}
+
+#[test]
+fn literals_are_bounded_in_number_and_in_sum() {
+    let mut input = b"a SEARCH".to_vec();
+    input.extend(b" TEXT {1+}\r\nx".repeat(LITERALS_PER_COMMAND_MAX + 1));
+    input.extend(b"\r\nb NOOP\r\n");
+    assert_eq!(stream(&input), ["a BAD too many literals in one command", "b NOOP\r\n"]);
+
+    let mut literal = b" {65536+}\r\n".to_vec();
+    literal.extend(vec![b'x'; 65_536]);
+    let mut input = b"a SEARCH".to_vec();
+    input.extend(literal.repeat(COMMAND_BYTES_MAX / 65_536 + 1));
+    input.extend(b"\r\nb NOOP\r\n");
+    assert_eq!(stream(&input), ["a BAD literal too large", "b NOOP\r\n"]);
+    // A stranger gets less.
+    let told =
+        run(LiteralMode::Stream, false, &[], &[b"a LOGIN {8193+}\r\n", &[b'x'; 8193], b" x\r\nb NOOP\r\n"]);
+    assert_eq!(told, ["a BAD literal too large", "b NOOP\r\n"]);
+}
+
+#[test]
+fn lines_are_bounded() {
+    let line = |bytes: usize| [b"a NOOP ", "(".repeat(bytes - 7).as_bytes(), b"\r\nb NOOP\r\n"].concat();
+    let stranger = |input: &[u8]| run(LiteralMode::Stream, false, &[], &[input]);
+    assert_eq!(stranger(&line(LINE_BEFORE_LOGIN_BYTES_MAX)).len(), 2);
+    let refused = ["a BAD line too long", "b NOOP\r\n"];
+    assert_eq!(stranger(&line(LINE_BEFORE_LOGIN_BYTES_MAX + 1)), refused);
+    assert_eq!(stream(&line(LINE_BYTES_MAX))[1], "b NOOP\r\n");
+    assert_eq!(stream(&line(LINE_BYTES_MAX + 1)), refused);
+    // What stands between literals counts too.
+    let input =
+        [b"a X ", vec![b'x'; 40_000].as_slice(), b" {1+}\r\ny", &[b'x'; 40_000], b"\r\nb NOOP\r\n"].concat();
+    assert_eq!(stream(&input), refused);
+    // A literal at the end of an overlong line belongs to it.
+    let input = [b"a X ", vec![b'x'; 70_000].as_slice(), b" {9+}\r\nz LOGOUT\n\r\nb NOOP\r\n"].concat();
+    assert_eq!(stream(&input), refused);
+}
+
+#[test]
+fn an_endless_line_costs_no_memory_and_ends() {
+    let mut framer = Framer::new(LiteralMode::Stream);
+    let piece = vec![b'('; 1 << 20];
+    let mut frames = Vec::new();
+    for _ in 0..=SWALLOW_BYTES_MAX >> 20 {
+        framer.feed(&piece);
+        frames.extend(std::iter::from_fn(|| framer.next_frame()));
+        assert!(framer.buffer.len() <= TAIL_BYTES);
+    }
+    let fatal = frames.iter().map(|frame| matches!(frame, Frame::Rejected(rejection) if rejection.fatal));
+    assert_eq!(fatal.collect::<Vec<_>>(), [false, true]);
+    framer.feed(b"\r\na NOOP\r\n");
+    assert_eq!(framer.next_frame(), None);
+}
+
+#[test]
+fn malformed_lines_are_refused_alone() {
+    let text = "a BAD a bare CR or a NUL is not allowed";
+    assert_eq!(stream(b"a NO\0OP\r\nb NOOP\r\n"), [text, "b NOOP\r\n"]);
+    assert_eq!(stream(b"a NO\rOP\r\nb NOOP\r\n"), [text, "b NOOP\r\n"]);
+    assert_eq!(stream(b"a NOOP\r\r\nb NOOP\r\n"), [text, "b NOOP\r\n"]);
+    assert_eq!(stream(b"a X\0 {8+}\r\nz NOOP\r\n\r\nb NOOP\r\n"), [text, "b NOOP\r\n"]);
+    assert_eq!(stream(b"(\0\r\n"), ["* BAD a bare CR or a NUL is not allowed"]);
+}
+
+#[test]
+fn idle_takes_done_only() {
+    assert_eq!(stream(b"a IDLE\r\ndOnE\r\nb NOOP\r\n"), ["a IDLE\r\n", "done", "b NOOP\r\n"]);
+    assert_eq!(
+        stream(b"a IDLE\r\nb NOOP {3+}\r\nxyz\r\nDONE\n"),
+        ["a IDLE\r\n", "b BAD IDLE is running: expected DONE", "done"]
+    );
+    assert_eq!(stream(b"DONE\r\n"), ["DONE\r\n"]);
+}
+
+#[test]
+fn a_body_asks_for_nothing_and_ends_anywhere() {
+    assert_eq!(body(b"a NOOP\r\nb NOOP"), ["a NOOP\r\n", "b NOOP"]);
+    let text = "a BAD a synchronizing literal cannot be sent in a request body: use {n+}";
+    assert_eq!(body(b"a LOGIN {8}\r\nz NOOP\r\n pw\r\nb NOOP\r\n"), [text, "b NOOP\r\n"]);
+    assert_eq!(body(b"a APPEND x {8}\r\nz NOOP\r\n\r\nb NOOP\r\n"), [text, "b NOOP\r\n"]);
+    assert_eq!(body(b"a APPEND x {500}\r\n"), [text]);
+    assert_eq!(body(b"a APPEND x {500}\r\nx DELETE Archive\r\n"), [text]);
+    let cut = "a BAD the input ended inside a literal (fatal)";
+    assert_eq!(body(b"a LOGIN {8+}\r\nz NOOP"), [cut]);
+    assert_eq!(body(b"a APPEND x {8+}\r\nz NOOP")[1..], [cut]);
+    assert_eq!(body(b"a APPEND x {2+}\r\nhi")[1..], ["message \"hi\""]);
+    // A connection that went away does not complete a command.
+    assert_eq!(run(LiteralMode::Stream, true, &[], &[b"a STORE 1"]), Vec::<String>::new());
+}
+
+#[test]
+fn an_idle_framer_holds_no_buffer_and_counts_octets() {
+    let mut framer = Framer::new(LiteralMode::Stream);
+    framer.feed(b"a NOOP\r\nb NO");
+    assert!(matches!(framer.next_frame(), Some(Frame::Command(command)) if command.octets() == "a NOOP\r\n"));
+    assert_eq!((framer.consumed(), framer.has_buffered()), (8, true));
+    assert_eq!(framer.next_frame(), None);
+    framer.feed(b"OP\r\n");
+    assert!(matches!(framer.next_frame(), Some(Frame::Command(_))));
+    assert_eq!(framer.next_frame(), None);
+    assert_eq!((framer.consumed(), framer.has_buffered(), framer.buffer.capacity()), (17 - 1, false, 0));
+}
+
+#[test]
+fn neither_commands_nor_mail_print() {
+    let frames = [
+        Frame::Command(CommandBytes::new(Bytes::from_static(b"a LOGIN joe hunter2\r\n"))),
+        Frame::AppendBytes(Bytes::from_static(b"dear hunter2")),
+    ];
+    assert!(!format!("{frames:?}").contains("hunter2"));
+}
+
+/// Scraps of which streams are made that try every state.
+fn scrap() -> impl Strategy<Value = Vec<u8>> {
+    let fixed: [&[u8]; 22] = [
+        b"a1 NOOP",
+        b"\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\0",
+        b" ",
+        b"{3+}\r\n",
+        b"{0+}\r\n",
+        b"{3}\r\n",
+        b"{70000+}\r\n",
+        b"{99999999999999999999+}\r\n",
+        b"b APPEND x ",
+        b"c APPEND {1+}\r\nx (\\Seen) ",
+        b"d LOGIN ",
+        b"{20+}\r\n",
+        b"e IDLE\r\n",
+        b"DONE\r\n",
+        b"\"",
+        b"abc",
+        b"{}",
+        b"+}",
+    ];
+    prop_oneof![
+        8 => prop::sample::select(fixed.to_vec()).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+        1 => (8_000usize..9_000).prop_map(|length| vec![b'x'; length]),
+    ]
+}
+
+fn cut(input: &[u8], cuts: &[prop::sample::Index]) -> Vec<Vec<u8>> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+    at.extend([0, input.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|pair| input[pair[0]..pair[1]].to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// In a body even refusals do not depend on timing, so that anything may be fed.
+    #[test]
+    fn cutting_changes_nothing(
+        scraps in prop::collection::vec(scrap(), 0..24), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        logged_in in any::<bool>(),
+    ) {
+        let input = scraps.concat();
+        let pieces = cut(&input, &cuts);
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        let whole = run(LiteralMode::Body, logged_in, &[3], &[&input]);
+        prop_assert_eq!(&run(LiteralMode::Body, logged_in, &[3], &pieces), &whole);
+        let octets: Vec<&[u8]> = input.chunks(1).collect();
+        if octets.len() < 4_000 && !octets.is_empty() {
+            prop_assert_eq!(&run(LiteralMode::Body, logged_in, &[3], &octets), &whole);
+        }
+    }
+
+    /// On a stream the same holds as long as no literal that is asked for is refused.
+    #[test]
+    fn cutting_a_stream_changes_nothing(
+        lines in prop::collection::vec(prop::sample::select(vec![
+            "a NOOP\r\n", "b LOGIN {3}\r\njoe {2+}\r\npw\n", "c APPEND x {7}\r\n1\r\n2 3\n\r\n", "d IDLE\r\nDONE\r\n", "\r\n",
+            "e APPEND {1+}\r\nx {3+}\r\nabc\r\n", "f X\0\r\n", "g LOGIN {66000+}\r\n", "z\r\n",
+        ]), 1..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+    ) {
+        let input = lines.concat().into_bytes();
+        let pieces = cut(&input, &cuts);
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        prop_assert_eq!(run(LiteralMode::Stream, true, &[3], &pieces), run(LiteralMode::Stream, true, &[3], &[&input]));
+    }
+}

@@ -1,0 +1,192 @@
+//! Commands on messages, and APPEND.
+
+use super::*;
+
+#[test]
+fn sequence_sets() {
+    let copy = |set| Command::Copy(Target::Mobile(set), mailbox("x"));
+    check("COPY 1:* x", copy(set(&[(1, 0)])));
+    check("COPY *:4,2,*,9:7 x", copy(set(&[(0, 4), (2, 2), (0, 0), (9, 7)])));
+    check("UID COPY 4294967295:* x", Command::Copy(Target::Uids(set(&[(u32::MAX, 0)])), mailbox("x")));
+    refused(
+        Status::Bad,
+        &[
+            "COPY 0 x",
+            "COPY -1 x",
+            "COPY 4294967296 x",
+            "COPY 1: x",
+            "COPY ,1 x",
+            "COPY 1, x",
+            "COPY 1::2 x",
+            "COPY 1,2:3:4 x",
+            "COPY $ x",
+            "COPY 01 x",
+            "COPY +1 x",
+            "COPY 1 2 x",
+            "COPY 1",
+            &format!("COPY 1{} x", ",1:*".repeat(4_096)),
+        ],
+    );
+    assert!(decoded(format!("COPY 1{} x", ",1:*".repeat(4_095)).as_bytes()).is_ok());
+}
+
+#[test]
+fn fetch_items() {
+    use FetchItem::*;
+    let fetch = |line: &str, items: Vec<FetchItem>| {
+        check(line, Command::Fetch(Target::Mobile(set(&[(501, 501)])), items))
+    };
+    let section = |peek, section: &str, partial| Section { peek, section: section.into(), partial };
+    fetch("FETCH 501 ALL", vec![Flags, InternalDate, Size, Envelope]);
+    fetch("FETCH 501 fast", vec![Flags, InternalDate, Size]);
+    fetch("FETCH 501 FULL", vec![Flags, InternalDate, Size, Envelope, Body]);
+    fetch("FETCH 501 (ALL BODY[])", vec![Flags, InternalDate, Size, Envelope, section(false, "", None)]);
+    fetch("FETCH 501 (UID FLAGS flags ENVELOPE FAST)", vec![Uid, Flags, Envelope, InternalDate, Size]);
+    fetch(
+        "FETCH 501 (RFC822 RFC822.HEADER RFC822.TEXT BODYSTRUCTURE BODY)",
+        vec![Rfc822, Rfc822Header, Rfc822Text, BodyStructure, Body],
+    );
+    fetch("FETCH 501 BODY.PEEK[text]<0.100>", vec![section(true, "TEXT", Some((0, 100)))]);
+    fetch("FETCH 501 body[1.2.mime]", vec![section(false, "1.2.MIME", None)]);
+    fetch("FETCH 501 body[1]", vec![section(false, "1", None)]);
+    fetch("FETCH 501 body[3.header]", vec![section(false, "3.HEADER", None)]);
+    fetch(
+        "FETCH 501 BODY[1.header.fields (From {2+}\r\nTo)]",
+        vec![section(false, "1.HEADER.FIELDS (FROM TO)", None)],
+    );
+    fetch(
+        "FETCH 501 BODY.PEEK[HEADER.FIELDS.NOT (\"X-A(\" \"q\\\"\")]",
+        vec![section(true, "HEADER.FIELDS.NOT (\"X-A(\" \"Q\\\"\")", None)],
+    );
+    check("UID FETCH 1:* FLAGS", Command::Fetch(Target::Uids(set(&[(1, 0)])), vec![Flags]));
+    refused(
+        Status::Bad,
+        &[
+            "FETCH 1",
+            "FETCH 1 ()",
+            "FETCH 1 (FLAGS",
+            "FETCH 1 FLAGS UID",
+            "FETCH 1 BODY[",
+            "FETCH 1 BODY[MIME]",
+            "FETCH 1 BODY[0]",
+            "FETCH 1 BODY[1.]",
+            "FETCH 1 BODY[HEADER.FIELDS]",
+            "FETCH 1 BODY[HEADER.FIELDS ()]",
+            "FETCH 1 BODY[HEADER.FIELDS (a:b)]",
+            "FETCH 1 BODY[HEADER.FIELDS (\"a b\")]",
+            "FETCH 1 BODY[HEADER.FIELDS ({4+}\r\na\r\nb)]",
+            "FETCH 1 BODY[]<0.0>",
+            "FETCH 1 BODY[]<1>",
+            "FETCH 1 BODY[]<4294967296.1>",
+            "FETCH 1 BODY.PEEK",
+            "FETCH 1 BINARY[1]",
+            "FETCH 1 FLAGS (CHANGEDSINCE 5)",
+            "FETCH 1 BODY[TEXT.1]",
+            "FETCH FLAGS",
+            "UID",
+            "UID NOOP",
+            "UID FETCH",
+            &format!("FETCH 1 BODY[{}1]", "1.".repeat(32)),
+            "FETCH 1 BODY[1 TEXT]",
+            "FETCH 1 BODY[4294967296]",
+        ],
+    );
+}
+
+#[test]
+fn store_copy_move_expunge() {
+    let change =
+        |mode, silent, flags: &[Flag]| StoreChange { mode, silent, flags: Flags::new(flags.iter().cloned()) };
+    let store = |line: &str, change| check(line, Command::Store(Target::Mobile(set(&[(1, 1)])), change));
+    store("STORE 1 +FLAGS (\\Deleted)", change(StoreMode::Add, false, &[Flag::Deleted]));
+    store(
+        "STORE 1 -flags.silent \\seen $Junk",
+        change(StoreMode::Remove, true, &[Flag::Seen, Flag::Keyword(Arc::from("$Junk"))]),
+    );
+    store("STORE 1 FLAGS ()", change(StoreMode::Replace, false, &[]));
+    store("STORE 1 FLAGS (\\X)", change(StoreMode::Replace, false, &[Flag::Keyword(Arc::from("\\X"))]));
+    check("UID MOVE 1 x", Command::Move(Target::Uids(set(&[(1, 1)])), mailbox("x")));
+    check("MOVE 1 x", Command::Move(Target::Mobile(set(&[(1, 1)])), mailbox("x")));
+    check("UID EXPUNGE 3:5", Command::UidExpunge(set(&[(3, 5)])));
+    refused(
+        Status::Bad,
+        &[
+            "STORE 1 FLAGS (\\Recent)",
+            "STORE 1 FLAGS \\recent",
+            "STORE 1 FLAGS (\\*)",
+            "STORE 1 FLAGS",
+            "STORE 1 FLAGS ",
+            "STORE 1 *FLAGS (a)",
+            "STORE 1 ++FLAGS (a)",
+            "STORE 1 FLAGS (a",
+            "STORE 1 FLAGS (a  b)",
+            "STORE 1 FLAGS (\"a\")",
+            "STORE 1 (UNCHANGEDSINCE 1) FLAGS (a)",
+            "STORE 1 FLAGS (\\)",
+            "EXPUNGE 1",
+            "UID EXPUNGE",
+            "UID EXPUNGE 0",
+        ],
+    );
+}
+
+#[test]
+fn append() {
+    let append = |flags: &[Flag], date: Option<&str>, size| {
+        let (mailbox, flags) = (mailbox("INBOX"), Flags::new(flags.iter().cloned()));
+        Command::Append(Append { mailbox, flags, date: date.map(str::to_owned), size })
+    };
+    // The line end that `decoded` adds would be the message's first octets: here the command ends with its literal head.
+    let head = |line: &str| {
+        decode(&CommandBytes::new(Bytes::from(format!("A1 APPEND {line}\r\n")))).map(|(_, command)| command)
+    };
+    assert_eq!(head("inbox {310}"), Ok(append(&[], None, 310)));
+    let date = " 1-Feb-2004 10:00:00 +0000";
+    assert_eq!(head(&format!("INBOX (\\Seen) \"{date}\" {{3+}}")), Ok(append(&[Flag::Seen], Some(date), 3)));
+    assert_eq!(head("{5+}\r\nINBOX () {0+}"), Ok(append(&[], None, 0)));
+    let error = head("INBOX {134217729+}").expect_err("too large");
+    assert_eq!((error.status, error.code), (Status::No, Some(Code::word("TOOBIG"))));
+    for line in [
+        "INBOX",
+        "INBOX \"x\"",
+        "INBOX (\\Recent) {1}",
+        "INBOX {5+}\r\nhello",
+        "{5+}\r\nINBOX",
+        "INBOX \"1-Feb-2004 10:00:00 +0000\" {1}",
+        "INBOX \"30-Feb-2004 10:00:00 +0000\" {1}",
+        "INBOX \"10-Feb-2004 24:00:00 +0000\" {1}",
+        "INBOX \"10-Feb-2004 10:00:00 0000\" {1}",
+        "INBOX  {1}",
+        "INBOX \"10-Feb-2004 10:00:00 +00é\" {1}",
+        "INBOX {x}",
+    ] {
+        assert_eq!(head(line).map_err(|error| error.status), Err(Status::Bad), "{line}");
+    }
+}
+
+#[test]
+fn search_commands() {
+    let search = |by_uid, charset: Option<&str>, program| Command::Search {
+        by_uid,
+        charset: charset.map(str::to_owned),
+        program,
+    };
+    check("SEARCH ALL", search(false, None, SearchKey::All));
+    check(
+        "UID SEARCH charset utf-8 TEXT {2+}\r\n\u{f6}",
+        search(true, Some("UTF-8"), SearchKey::Text("\u{f6}".into())),
+    );
+    refused(
+        Status::Bad,
+        &[
+            "SEARCH",
+            "SEARCH ",
+            "SEARCH ALL ",
+            "SEARCH RETURN (MIN) ALL",
+            "SEARCH CHARSET",
+            "SEARCH CHARSET UTF-8",
+        ],
+    );
+    let error = decoded(b"SEARCH CHARSET KOI8-R ALL").expect_err("unknown");
+    assert_eq!((error.status, error.code), (Status::No, Some(Code::word("BADCHARSET (US-ASCII UTF-8)"))));
+}
