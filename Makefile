@@ -1,0 +1,43 @@
+# Chores of the gateway. `make help` lists them.
+# make setup installs what Debian or Ubuntu needs besides Rust; the others call it first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+FUZZ_SECONDS ?= 5
+
+.PHONY: help setup fmt lint test demo bench fuzz
+
+help: ## list the chores
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what the tests and the demo need (Debian, Ubuntu); quick when it is there
+	@tests/setup
+
+fmt: ## format all code
+	$(CARGO) fmt --all
+
+lint: ## check formatting and run clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+test: setup lint ## run every test; what CI runs
+	$(CARGO) build --locked --package pimap-gateway
+	export PIMAP_GATEWAY="$(abspath $(TARGET))/debug/pimap-gateway"; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; \
+	then $(CARGO) nextest run --workspace --locked --no-fail-fast; \
+	else $(CARGO) test --workspace --locked --no-fail-fast; fi
+	$(MAKE) --no-print-directory fuzz
+
+demo: setup ## build, then show the main job: a handset that is never lied to
+	$(CARGO) build --locked --package pimap-gateway --package pimap-tests --bin pimap-gateway --bin demo
+	PIMAP_GATEWAY="$(abspath $(TARGET))/debug/pimap-gateway" "$(abspath $(TARGET))/debug/demo"
+
+bench: setup ## measure the gateway next to its peers: a table, and bench/*.json
+	@if test -x tests/bench/run; then tests/bench/run; else echo "nothing is measured yet"; exit 1; fi
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (default 5)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
