@@ -9,9 +9,7 @@
 use pimap_types::command::Cursor;
 use pimap_types::rows::{Batch, StoreFault};
 use pimap_types::upstream::{UpstreamEvent, UpstreamReply, UpstreamRequest, WatchList};
-use pimap_types::{
-    Command, ConnectionId, DeviceId, Response, Secret, Tag, Ticket, Timestamp,
-};
+use pimap_types::{Command, ConnectionId, DeviceId, Response, Secret, Tag, Ticket, Timestamp};
 use pimap_view::UidSet;
 use std::sync::Arc;
 
@@ -47,8 +45,8 @@ pub enum Input {
     Reply(Ticket, UpstreamReply),
     /// The batch of that number, and all before it, are durable.
     Committed(u64),
-    /// That batch was not stored; nothing later was either. The owner takes back what it cannot prove and closes the
-    /// connections concerned.
+    /// That batch was not stored; nothing later is to be. The owner ends every connection with BYE and does nothing any more:
+    /// the driver drops it, and the next use loads the account anew from what is durable, as after a crash.
     CommitFailed(u64, StoreFault),
     /// A device proved its key by HELLO: its UDP registration, to be kept with the device (opaque), counts as contact.
     Registered {
@@ -120,15 +118,7 @@ pub enum TransportKind {
     HttpStream,
 }
 
-/// A request's name, and whether the handset gave it (`Idempotency-Key`) or it is the body's hash.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct RequestKey {
-    /// SHA-256.
-    pub hash: [u8; 32],
-    /// The handset named it: valid as long as it is remembered. A body's hash is valid only while its response is
-    /// unacknowledged, at most 10 minutes.
-    pub named: bool,
-}
+pub use pimap_session::RequestKey;
 
 /// Whether input follows a command.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -253,4 +243,3 @@ pub struct Options {
     /// Whether DELETE may remove a mailbox that holds hidden mail (F19).
     pub delete_hidden: bool,
 }
-

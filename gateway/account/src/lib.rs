@@ -1,8 +1,29 @@
 //! The account owner (design D1): one value per mail account that holds the mailbox mirrors, every device's filters and
-//! verdicts, its sessions and their logs, and executes commands on the mobile repository. Pure: see [`contract`].
+//! verdicts, its sessions and their logs, and executes commands on the mobile repository.
+//!
+//! Pure: inputs go in, outputs come out, see [`contract`]. No I/O, no clock, no randomness but from a seed; so a whole day of a
+//! handset's life runs in a test in a millisecond, and any failure replays.
+//!
+//! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `deliver`,
+//! `tick`, `rows`, `outbox`.
 
 pub mod contract;
 
-pub use contract::{Input, Options, Output};
 pub mod account;
+mod apply;
+mod command;
+mod connection;
+mod deliver;
+mod device;
+mod entropy;
+mod filter;
+mod mirror;
+mod open;
+mod outbox;
+mod rows;
+mod sync;
+mod tick;
+mod verdict;
+
 pub use account::{Account, Damaged};
+pub use contract::{Input, Options, Output};

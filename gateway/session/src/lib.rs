@@ -26,3 +26,6 @@ pub use log::{Baseline, Departures, Flush, SessionLog};
 pub use mark::{Class, Mark, Presence};
 pub use repeat::{Repeat, RequestKey, Requests};
 pub use told::Told;
+
+#[cfg(test)]
+mod tests;

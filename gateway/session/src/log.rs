@@ -5,11 +5,11 @@ mod settle;
 
 use crate::mark::{Class, Presence};
 use crate::offer::{BaselineKind, Offer, Selected};
-use crate::repeat::Requests;
+use crate::repeat::{Effect, RequestKey, Requests};
 use crate::rows::Dirty;
 use crate::told::Told;
 use pimap_types::command::Cursor;
-use pimap_types::{Flags, MailboxName, SessionId, Uid, UidValidity, limits};
+use pimap_types::{Flags, MailboxName, SessionId, Timestamp, Uid, UidValidity, limits};
 use pimap_view::UidSet;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -122,11 +122,31 @@ impl SessionLog {
         })
     }
 
+    /// A cursor is about to be given: from now on only cursors are evidence.
+    pub fn use_cursors(&mut self) {
+        self.dirty.head |= !self.cursors;
+        self.cursors = true;
+    }
+
     /// The next position, for something that needs to be acknowledged.
     pub fn advance(&mut self) -> u64 {
         self.position += 1;
         self.dirty.head = true;
         self.position
+    }
+
+    /// A mutating command of a request is about to be executed. It takes a position of its own, so that a cursor tells
+    /// whether its answer arrived.
+    pub fn remember_intent(&mut self, key: RequestKey, index: u32, now: Timestamp) {
+        let position = self.advance();
+        self.requests.intend(key, index, now, position);
+        self.dirty.requests = true;
+    }
+
+    /// It was answered.
+    pub fn remember_answer(&mut self, key: RequestKey, index: u32, effect: Effect) {
+        self.requests.answer(key, index, effect, self.position);
+        self.dirty.requests = true;
     }
 
     // === facts ===

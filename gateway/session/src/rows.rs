@@ -89,6 +89,23 @@ impl SessionLog {
         }
     }
 
+    /// The session ends: every row of it is deleted.
+    pub fn erase(&mut self, prefix: &[u8], rows: &mut Vec<RowChange>) {
+        let mut written = std::mem::take(&mut self.dirty);
+        written.offers.extend(self.offers.iter().map(|offer| offer.position));
+        for (mailbox, told) in &self.mailboxes {
+            written.view_dropped(mailbox, told);
+            written.told.insert(mailbox.clone());
+        }
+        self.mailboxes.clear();
+        self.offers.clear();
+        self.dirty = written;
+        self.take_rows(prefix, rows);
+        for kind in [b'h', b'q'] {
+            rows.push((key(prefix, kind, None, &[]), None));
+        }
+    }
+
     /// Reads a log back from its rows (keys without the prefix, in any order). `None`: damaged, or no head among them.
     pub fn load<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Self> {
         let mut log: Option<SessionLog> = None;

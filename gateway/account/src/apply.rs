@@ -1,0 +1,546 @@
+//! Applying what happened upstream: to the mirror, to every device's verdicts, to every session's log (design D2).
+
+use crate::account::Account;
+use crate::connection::Owner;
+use crate::contract::{Count, Output};
+use crate::mirror::Facts;
+use pimap_filters::{Change, ChangeKind};
+use pimap_types::response::ListItem;
+use pimap_types::upstream::{Delta, FlagsReport, Synced};
+use pimap_types::{DeviceId, Flags, MailboxName, MessageFacts, Response, Uid, UidRanges};
+use pimap_view::UidSet;
+use std::collections::BTreeMap;
+
+/// A loss larger than this, and than half the mailbox, must be reported twice (F53).
+const LOSS_SUSPECT_MESSAGES: u64 = 20;
+
+impl Account {
+    /// A mailbox's state as of one moment. False: it is to be confirmed by another synchronisation first (F53).
+    pub(crate) fn apply_synced(&mut self, mailbox: &MailboxName, synced: Synced) -> bool {
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return true };
+        let replaced = mirror.uid_validity.is_some_and(|known| known != synced.uid_validity);
+        if replaced {
+            self.mailbox_replaced(mailbox);
+        }
+        match synced.delta.clone() {
+            Delta::Full { uids, facts } => {
+                if !self.apply_full(mailbox, &synced, uids, facts) {
+                    return false;
+                }
+            }
+            Delta::Since { vanished, changed } => {
+                self.apply_gone(mailbox, &vanished, None);
+                self.apply_changed(mailbox, changed, None, ChangeKind::FlagChange);
+            }
+        }
+        if let Some(mirror) = self.mirrors.get_mut(mailbox) {
+            mirror.settled(&synced);
+            mirror.loss_suspected = false;
+        }
+        self.dirty_mirrors.entry(mailbox.clone()).or_default();
+        self.judge_waiting(mailbox);
+        true
+    }
+
+    /// Everything that is there: the difference to what was known is applied.
+    fn apply_full(
+        &mut self,
+        mailbox: &MailboxName,
+        synced: &Synced,
+        uids: UidRanges,
+        facts: Vec<MessageFacts>,
+    ) -> bool {
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return true };
+        let Ok(there) = UidSet::from_ranges(&uids) else { return true };
+        let gone = mirror.uids.difference(&there);
+        let large = gone.len() > LOSS_SUSPECT_MESSAGES && gone.len() * 2 > u64::from(mirror.uids.len());
+        if large && !mirror.loss_suspected && mirror.uid_validity == Some(synced.uid_validity) {
+            mirror.loss_suspected = true;
+            return false;
+        }
+        let first_time = mirror.uid_validity.is_none();
+        let had_facts = mirror.facts.take();
+        let by_uid: BTreeMap<Uid, MessageFacts> = facts.into_iter().map(|f| (f.uid, f)).collect();
+        if !by_uid.is_empty() || there.is_empty() {
+            let keep = |f: &MessageFacts| Facts {
+                flags: f.flags.clone(),
+                internal_date: f.internal_date,
+                size: f.size,
+            };
+            let wanted = by_uid.len() as u64 == uids.len();
+            let kept = by_uid.iter().map(|(uid, f)| (*uid, keep(f))).collect();
+            mirror.facts = wanted.then_some(kept);
+        }
+        mirror.uid_validity = Some(synced.uid_validity);
+        if first_time {
+            mirror.uids = there;
+            mirror.version += 1;
+            let chunks: Vec<u32> = mirror.uids.chunk_ids().collect();
+            self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(chunks);
+            // A view told before, and no mirror of that time: nobody can tell what happened in between.
+            for owner in self.owners() {
+                self.break_truth(&owner, mailbox, "gap");
+            }
+            self.rejudge_all(mailbox);
+            return true;
+        }
+        // Flags changed while nobody looked: by MODSEQ where there is one, else by comparison with what was kept.
+        let highest = mirror.highest;
+        let mut changed = Vec::new();
+        for (uid, facts) in by_uid {
+            let known = mirror.uids.contains(uid);
+            let flagged = match (&had_facts, facts.mod_seq.0) {
+                (_, n) if n > 0 => facts.mod_seq > highest,
+                (Some(had), _) => had.get(&uid).is_none_or(|f| f.flags != facts.flags),
+                (None, _) => false,
+            };
+            if !known || flagged {
+                changed.push(facts);
+            }
+        }
+        let bare: Vec<Uid> = there.difference(&mirror.uids).iter().collect();
+        let undatable = had_facts.is_none() && synced.highest_mod_seq.0 == 0;
+        self.apply_gone(mailbox, &gone, None);
+        self.apply_changed(mailbox, changed, None, ChangeKind::FlagChange);
+        for uid in bare {
+            self.apply_arrival(mailbox, uid, None, None);
+        }
+        if undatable {
+            // Without mod-sequences and without what was kept nobody can tell whose flags changed (digest 4.2).
+            for owner in self.owners() {
+                self.break_truth(&owner, mailbox, "gap");
+            }
+        }
+        self.rejudge_all(mailbox);
+        true
+    }
+
+    /// The mailbox has another UIDVALIDITY: nothing known of it holds (RFC 3501 2.3.1.1, PI-010).
+    pub(crate) fn mailbox_replaced(&mut self, mailbox: &MailboxName) {
+        for owner in self.owners() {
+            self.break_truth(&owner, mailbox, "uid_validity");
+        }
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        let chunks: Vec<u32> = mirror.uids.chunk_ids().collect();
+        let version = mirror.version + 1;
+        *mirror = crate::mirror::Mirror { version, ..crate::mirror::Mirror::new() };
+        self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(chunks);
+        for device in self.devices.values_mut() {
+            device.verdicts.remove(mailbox);
+        }
+        for id in self.devices.keys().cloned().collect::<Vec<_>>() {
+            self.ensure_verdicts(&id, mailbox);
+        }
+    }
+
+    /// New messages, and new flags of known ones. `by`: the handset whose command caused it.
+    pub(crate) fn apply_changed(
+        &mut self,
+        mailbox: &MailboxName,
+        facts: Vec<MessageFacts>,
+        by: Option<&Owner>,
+        _kind: ChangeKind,
+    ) {
+        for facts in facts {
+            let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+            if mirror.uids.contains(facts.uid) {
+                let report =
+                    FlagsReport { uid: facts.uid, flags: facts.flags.clone(), mod_seq: facts.mod_seq };
+                if mirror.facts.is_some() && mirror.facts_of(facts.uid).is_none() {
+                    mirror.keep(&facts);
+                }
+                self.apply_flags(mailbox, &report, by);
+            } else {
+                let uid = facts.uid;
+                self.apply_arrival(mailbox, uid, Some(facts), by);
+            }
+        }
+        self.ask_atoms(mailbox);
+    }
+
+    /// A message is there that was not known.
+    fn apply_arrival(
+        &mut self,
+        mailbox: &MailboxName,
+        uid: Uid,
+        facts: Option<MessageFacts>,
+        by: Option<&Owner>,
+    ) {
+        let now = self.now;
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        if mirror.uids.contains(uid) || !mirror.uids.insert(uid) {
+            return;
+        }
+        mirror.version += 1;
+        mirror.uid_next = mirror.uid_next.max(uid.get().saturating_add(1));
+        let flags = facts.as_ref().map(|f| f.flags.clone()).unwrap_or_default();
+        if let Some(facts) = &facts {
+            mirror.keep(facts);
+            mirror.applied(uid, facts.mod_seq);
+        }
+        self.dirty_mirrors.entry(mailbox.clone()).or_default().insert(UidSet::chunk_of(uid));
+        for device in self.devices.values_mut() {
+            if let Some(verdicts) = device.verdicts.get_mut(mailbox) {
+                verdicts.queue.insert(uid, now);
+            }
+        }
+        let change = whole_change(ChangeKind::Arrival);
+        for owner in self.owners() {
+            if matches!(owner, Owner::Regular(_)) {
+                self.log_event(&owner, mailbox, uid, &flags, change, by == Some(&owner));
+            }
+        }
+        self.moved.insert(mailbox.clone());
+        if let Some(Owner::Device(id)) = by {
+            if let Some(verdicts) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
+                verdicts.own.insert(uid);
+            }
+        }
+        self.release_queue(mailbox);
+    }
+
+    /// Flags were reported; echoes of what is applied already are dropped (F35).
+    pub(crate) fn apply_flags(&mut self, mailbox: &MailboxName, report: &FlagsReport, by: Option<&Owner>) {
+        let today = self.today;
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        if !mirror.uids.contains(report.uid) || !mirror.is_news(report.uid, &report.flags, report.mod_seq) {
+            return;
+        }
+        mirror.version += 1;
+        mirror.applied(report.uid, report.mod_seq);
+        if let Some(facts) = mirror.facts.as_mut().and_then(|f| f.get_mut(&report.uid)) {
+            facts.flags = report.flags.clone();
+        }
+        self.moved.insert(mailbox.clone());
+        for owner in self.owners() {
+            if matches!(owner, Owner::Regular(_)) {
+                let change = whole_change(ChangeKind::FlagChange);
+                self.log_event(&owner, mailbox, report.uid, &report.flags, change, by == Some(&owner));
+            }
+        }
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            let own = by == Some(&Owner::Device(id.clone()));
+            let Some(mirror) = self.mirrors.get(mailbox) else { return };
+            let Some(verdicts) = self.devices.get(&id).and_then(|d| d.verdicts.get(mailbox)) else {
+                continue;
+            };
+            if verdicts.queue.contains_key(&report.uid) {
+                continue;
+            }
+            let before = (verdicts.views(mirror, report.uid), verdicts.notifies(report.uid));
+            // Where facts are not there yet the verdict stays what it was; the synchronisation under way judges anew.
+            let after = verdicts.judge(mirror, report.uid, today).unwrap_or(before);
+            self.change_verdict(
+                &id,
+                mailbox,
+                report.uid,
+                &report.flags,
+                before,
+                after,
+                ChangeKind::FlagChange,
+                own,
+            );
+        }
+    }
+
+    /// Messages are gone.
+    pub(crate) fn apply_gone(&mut self, mailbox: &MailboxName, uids: &UidRanges, by: Option<&Owner>) {
+        let Some(mirror) = self.mirrors.get(mailbox) else { return };
+        let gone: Vec<Uid> = mirror.uids.intersect_ranges(uids).iter().collect();
+        for uid in gone {
+            self.apply_one_gone(mailbox, uid, by);
+        }
+    }
+
+    fn apply_one_gone(&mut self, mailbox: &MailboxName, uid: Uid, by: Option<&Owner>) {
+        let none = Flags::default();
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            let Some(mirror) = self.mirrors.get(mailbox) else { return };
+            let Some(verdicts) = self.devices.get(&id).and_then(|d| d.verdicts.get(mailbox)) else {
+                continue;
+            };
+            let before = (verdicts.views(mirror, uid), verdicts.notifies(uid));
+            let change = Change {
+                kind: ChangeKind::Removal,
+                view_before: before.0,
+                view_after: false,
+                notification_before: before.1,
+                notification_after: false,
+            };
+            let owner = Owner::Device(id.clone());
+            let own = by == Some(&owner);
+            if let Some(v) = self.devices.get_mut(&id).and_then(|d| d.verdicts.get_mut(mailbox)) {
+                v.forget(uid);
+            }
+            self.log_event(&owner, mailbox, uid, &none, change, own);
+        }
+        for owner in self.owners() {
+            if matches!(owner, Owner::Regular(_)) {
+                let change = whole_change(ChangeKind::Removal);
+                self.log_event(&owner, mailbox, uid, &none, change, by == Some(&owner));
+            }
+        }
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        mirror.uids.remove(uid);
+        mirror.version += 1;
+        mirror.echoes.remove(&uid);
+        for atom in &mut mirror.atoms {
+            atom.matches.remove(uid);
+        }
+        if let Some(facts) = &mut mirror.facts {
+            facts.remove(&uid);
+        }
+        self.dirty_mirrors.entry(mailbox.clone()).or_default().insert(UidSet::chunk_of(uid));
+        self.moved.insert(mailbox.clone());
+        self.release_queue(mailbox);
+    }
+
+    // === verdicts ===
+
+    /// Gives arrivals their verdicts, in UID order for each device (F24).
+    pub(crate) fn release_queue(&mut self, mailbox: &MailboxName) {
+        let today = self.today;
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            loop {
+                let Some(mirror) = self.mirrors.get(mailbox) else { return };
+                let Some(verdicts) = self.devices.get(&id).and_then(|d| d.verdicts.get(mailbox)) else {
+                    break;
+                };
+                if !verdicts.ready {
+                    break;
+                }
+                let Some(uid) = verdicts.queue.keys().next().copied() else { break };
+                let Some(after) = verdicts.judge(mirror, uid, today) else { break };
+                let flags = self.flags_of(mailbox, uid);
+                let Some(verdicts) = self.devices.get_mut(&id).and_then(|d| d.verdicts.get_mut(mailbox))
+                else {
+                    break;
+                };
+                verdicts.queue.remove(&uid);
+                let own = verdicts.own.remove(uid);
+                self.change_verdict(
+                    &id,
+                    mailbox,
+                    uid,
+                    &flags,
+                    (false, false),
+                    after,
+                    ChangeKind::Arrival,
+                    own,
+                );
+            }
+        }
+    }
+
+    /// Atoms or facts came: devices whose verdicts waited for them judge, and late ones are corrected.
+    pub(crate) fn judge_waiting(&mut self, mailbox: &MailboxName) {
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            let Some(verdicts) = self.devices.get(&id).and_then(|d| d.verdicts.get(mailbox)) else {
+                continue;
+            };
+            if !verdicts.ready {
+                self.rejudge(&id, mailbox);
+            }
+            self.correct_assumed(&id, mailbox);
+        }
+        self.release_queue(mailbox);
+    }
+
+    fn correct_assumed(&mut self, id: &DeviceId, mailbox: &MailboxName) {
+        let today = self.today;
+        let Some(mirror) = self.mirrors.get(mailbox) else { return };
+        let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else { return };
+        let judged: Vec<(Uid, (bool, bool))> = verdicts
+            .assumed
+            .iter()
+            .filter_map(|uid| Some((uid, verdicts.judge(mirror, uid, today)?)))
+            .collect();
+        for (uid, after) in judged {
+            if let Some(v) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
+                v.assumed.remove(uid);
+            }
+            self.rejudged(id, mailbox, uid, after, ChangeKind::Ageing, false);
+        }
+    }
+
+    /// Judges every message anew, for every device.
+    fn rejudge_all(&mut self, mailbox: &MailboxName) {
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            if let Some(v) = self.devices.get_mut(&id).and_then(|d| d.verdicts.get_mut(mailbox)) {
+                v.ready = false;
+            }
+        }
+        self.ask_atoms(mailbox);
+    }
+
+    /// Judges every message of a mailbox anew for one device, as soon as all is known; what changes by it is told.
+    pub(crate) fn rejudge(&mut self, id: &DeviceId, mailbox: &MailboxName) {
+        self.ensure_verdicts(id, mailbox);
+        let today = self.today;
+        let Some(mirror) = self.mirrors.get(mailbox).filter(|m| m.uid_validity.is_some()) else { return };
+        let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else { return };
+        let (view, notification) = (&verdicts.view, &verdicts.notification);
+        let mut fresh = crate::verdict::Verdicts::new(view.clone(), notification.clone());
+        if !(view.is_trivial() && notification.is_trivial()) {
+            for uid in mirror.uids.iter() {
+                let Some((view, notification)) = verdicts.judge(mirror, uid, today) else { return };
+                fresh.record(uid, view, notification);
+            }
+        }
+        fresh.ready = true;
+        let live = fresh.live(mirror).into_owned();
+        let told = self.session(&Owner::Device(id.clone())).and_then(|s| s.told(mailbox));
+        let told_live = told.filter(|told| !told.resync).map(|told| told.live());
+        let notifies = |uid: Uid| fresh.notifies(uid);
+        let (mut gone, mut arrived) = (Vec::new(), Vec::new());
+        if let Some(told_live) = told_live {
+            gone.extend(told_live.difference(&live).iter());
+            arrived.extend(live.difference(&told_live).iter().map(|uid| (uid, notifies(uid))));
+        }
+        if let Some(device) = self.devices.get_mut(id) {
+            device.verdicts.insert(mailbox.clone(), fresh);
+        }
+        let owner = Owner::Device(id.clone());
+        for uid in gone {
+            let change = Change { kind: ChangeKind::Removal, ..whole_change(ChangeKind::Ageing) };
+            let change = Change { notification_before: false, ..change };
+            self.log_event(&owner, mailbox, uid, &Flags::default(), change, false);
+        }
+        for (uid, notified) in arrived {
+            let change = Change {
+                kind: ChangeKind::Arrival,
+                view_before: false,
+                view_after: true,
+                notification_before: false,
+                notification_after: notified,
+            };
+            let flags = self.flags_of(mailbox, uid);
+            self.log_event(&owner, mailbox, uid, &flags, change, false);
+        }
+        self.moved.insert(mailbox.clone());
+    }
+
+    /// A message's verdicts are others than before for a reason that is not upstream's.
+    pub(crate) fn rejudged(
+        &mut self,
+        id: &DeviceId,
+        mailbox: &MailboxName,
+        uid: Uid,
+        after: (bool, bool),
+        kind: ChangeKind,
+        own: bool,
+    ) {
+        let Some(mirror) = self.mirrors.get(mailbox) else { return };
+        let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else { return };
+        let before = (verdicts.views(mirror, uid), verdicts.notifies(uid));
+        let flags = self.flags_of(mailbox, uid);
+        self.change_verdict(id, mailbox, uid, &flags, before, after, kind, own);
+    }
+
+    #[allow(clippy::too_many_arguments)] // The two sides of a change, and whose it is; a struct would only rename them.
+    fn change_verdict(
+        &mut self,
+        id: &DeviceId,
+        mailbox: &MailboxName,
+        uid: Uid,
+        flags: &Flags,
+        before: (bool, bool),
+        after: (bool, bool),
+        kind: ChangeKind,
+        own: bool,
+    ) {
+        if let Some(v) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
+            v.record(uid, after.0, after.1);
+        }
+        let change = Change {
+            kind,
+            view_before: before.0,
+            view_after: after.0,
+            notification_before: before.1,
+            notification_after: after.1,
+        };
+        self.log_event(&Owner::Device(id.clone()), mailbox, uid, flags, change, own);
+    }
+
+    // === folders ===
+
+    /// A mailbox was created, renamed, deleted or (un)subscribed: a folder event, always pushed (P-IMAP 1.3).
+    pub(crate) fn folder_event(&mut self, item: &ListItem, old_name: Option<&MailboxName>) {
+        let gone = item.attributes.iter().any(|a| a.eq_ignore_ascii_case("\\NonExistent"));
+        if let Some(old) = old_name {
+            self.mailbox_renamed(old, &item.mailbox);
+        } else if gone {
+            self.mailbox_deleted(&item.mailbox);
+        }
+        if self.own_folders.remove(&item.mailbox) {
+            return;
+        }
+        self.count(Count::Event("folder"));
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            if self.devices.get(&id).is_some_and(|d| d.session.is_some()) {
+                self.wake(&id, self.now);
+            }
+        }
+        let listening: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.enabled && c.idle.is_some() && !c.finished)
+            .map(|(id, _)| *id)
+            .collect();
+        for conn in listening {
+            let response = Response::List { subscribed: false, item: item.clone() };
+            self.outbox.push(Output::Write(conn, response));
+        }
+    }
+
+    /// The mailbox is gone: sessions that have it selected are in none.
+    pub(crate) fn mailbox_deleted(&mut self, mailbox: &MailboxName) {
+        for owner in self.owners() {
+            self.break_truth(&owner, mailbox, "deleted");
+            if let Some(session) = self.session_mut(&owner) {
+                session.forget_mailbox(mailbox);
+            }
+        }
+        if let Some(mirror) = self.mirrors.remove(mailbox) {
+            self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
+        }
+        for device in self.devices.values_mut() {
+            device.verdicts.remove(mailbox);
+        }
+    }
+
+    /// Filters follow a renamed mailbox, by whoever renamed it (F19); what was told under the old name is void.
+    pub(crate) fn mailbox_renamed(&mut self, old: &MailboxName, new: &MailboxName) {
+        use pimap_types::preference::FilterScope;
+        let prefix = format!("{old}/");
+        for (id, device) in &mut self.devices {
+            let moved: Vec<(FilterScope, FilterScope)> = device
+                .activations
+                .keys()
+                .filter_map(|scope| match scope {
+                    FilterScope::Mailbox(m) if m == old => {
+                        Some((scope.clone(), FilterScope::Mailbox(new.clone())))
+                    }
+                    FilterScope::Mailbox(m) => {
+                        let rest = m.as_str().strip_prefix(&prefix)?;
+                        let renamed = MailboxName::new(&format!("{new}/{rest}"));
+                        Some((scope.clone(), FilterScope::Mailbox(renamed)))
+                    }
+                    FilterScope::AllMailboxes => None,
+                })
+                .collect();
+            for (from, to) in moved {
+                if let Some(names) = device.activations.remove(&from) {
+                    device.activations.insert(to, names);
+                    self.dirty_devices.insert(id.clone());
+                }
+            }
+        }
+        self.mailbox_deleted(old);
+    }
+}
+
+/// A change of a message that is in everything.
+fn whole_change(kind: ChangeKind) -> Change {
+    Change { kind, view_before: true, view_after: true, notification_before: true, notification_after: true }
+}

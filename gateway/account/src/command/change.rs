@@ -1,0 +1,262 @@
+//! STORE, COPY, MOVE, EXPUNGE, CLOSE and APPEND: what changes mail. Only visible messages are ever touched (law 2).
+
+use super::{Progress, no, ok};
+use crate::account::{Account, Question};
+use crate::connection::{Ending, Running, Stage};
+use crate::contract::Carry;
+use pimap_types::command::{Append, StoreChange};
+use pimap_types::search::SearchKey;
+use pimap_types::set::{SequenceSet, SetNumber};
+use pimap_types::upstream::{Data, FlagsReport, MailboxAt, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::{Code, Command, ConnectionId, Flag, MailboxName, Response, Status, Target, UidRanges};
+use pimap_view::translate;
+
+impl Account {
+    /// The selected mailbox as an address, and the visible UIDs of a command that changes them.
+    fn aimed(&mut self, conn: ConnectionId, target: &Target) -> Result<(MailboxAt, UidRanges), Progress> {
+        self.tell_before(conn);
+        let uids = self.targeted(conn, target)?;
+        let Some((_, mailbox)) = self.selected_of(conn) else { return Err(Progress::Over) };
+        let at = self.mirrors.get(&mailbox).and_then(|m| m.at(&mailbox));
+        let at = at.ok_or_else(|| no("UNAVAILABLE", "the mailbox is not known yet; try again"))?;
+        Ok((at, uids))
+    }
+
+    pub(super) fn begin_store(
+        &mut self,
+        conn: ConnectionId,
+        target: &Target,
+        change: &StoreChange,
+        running: &mut Running,
+    ) -> Progress {
+        let (at, uids) = match self.aimed(conn, target) {
+            Ok(aimed) => aimed,
+            Err(progress) => return progress,
+        };
+        if uids.is_empty() {
+            return ok();
+        }
+        self.intend(conn, running);
+        let request = UpstreamRequest::Store(at, uids, change.clone());
+        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
+    }
+
+    pub(super) fn stored(
+        &mut self,
+        conn: ConnectionId,
+        change: &StoreChange,
+        reply: UpstreamReply,
+    ) -> Progress {
+        let (reports, refusal) = match reply {
+            UpstreamReply::Ok(Data::Stored(reports)) => (reports, None),
+            UpstreamReply::Refused { code, text, data: Some(Data::Stored(reports)) } => {
+                let refusal = UpstreamReply::Refused { code, text, data: None };
+                (reports, Some(refusal))
+            }
+            other => return self.refused(other),
+        };
+        self.apply_own_flags(conn, &reports, change.silent);
+        match refusal {
+            Some(refusal) => self.refused(refusal),
+            None => ok(),
+        }
+    }
+
+    /// Flags that the handset's own STORE left: told with its answer, or, when it asked for silence, with the next one, because
+    /// another client's change may stand in the same report (F35).
+    fn apply_own_flags(&mut self, conn: ConnectionId, reports: &[FlagsReport], silent: bool) {
+        let Some((owner, mailbox)) = self.selected_of(conn) else { return };
+        if silent {
+            // What was untold before is told before, so that silence concerns this change alone.
+            self.tell_before(conn);
+        }
+        for report in reports {
+            self.apply_flags(&mailbox, report, Some(&owner));
+        }
+        if silent {
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.silent = true;
+            }
+        }
+    }
+
+    pub(super) fn begin_copy(
+        &mut self,
+        conn: ConnectionId,
+        target: &Target,
+        to: &MailboxName,
+        moving: bool,
+        running: &mut Running,
+    ) -> Progress {
+        let (at, uids) = match self.aimed(conn, target) {
+            Ok(aimed) => aimed,
+            Err(progress) => return progress,
+        };
+        if uids.is_empty() {
+            return ok();
+        }
+        self.intend(conn, running);
+        let request = match moving {
+            true => UpstreamRequest::Move(at, uids, to.clone()),
+            false => UpstreamRequest::Copy(at, uids, to.clone()),
+        };
+        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
+    }
+
+    pub(super) fn copied(
+        &mut self,
+        conn: ConnectionId,
+        to: &MailboxName,
+        moving: bool,
+        reply: UpstreamReply,
+    ) -> Progress {
+        let (data, refusal) = match reply {
+            UpstreamReply::Ok(data) => (Some(data), None),
+            UpstreamReply::Refused { code, text, data } => {
+                (data, Some(UpstreamReply::Refused { code, text, data: None }))
+            }
+            other => return self.refused(other),
+        };
+        let mut code = None;
+        if let Some(Data::Copied { copy_uid, vanished }) = data {
+            code = copy_uid.map(|(validity, from, to)| Code::CopyUid(validity, from, to));
+            if let Some((owner, mailbox)) = self.selected_of(conn) {
+                // A NO does not mean that nothing moved (RFC 6851 3.3).
+                self.apply_gone(&mailbox, &vanished, Some(&owner));
+            }
+        }
+        if let Some(refusal) = refusal {
+            return self.refused(refusal);
+        }
+        if let Some(code) = code.take_if(|_| moving) {
+            // RFC 6851 4.3: before the EXPUNGEs.
+            self.write(conn, Response::ok_code(code, "moved"));
+        }
+        self.end_when_seen(conn, to, Ending::new(Status::Ok, code, ""))
+    }
+
+    /// EXPUNGE of what is visible and `\Deleted`: asked for by a search first, because the mirror need not keep flags.
+    pub(super) fn begin_expunge(&mut self, conn: ConnectionId, only: Option<&SequenceSet>) -> Progress {
+        if self.numbers_refused(conn) {
+            return no("CLIENTBUG", "the mailbox must be synchronised again: SELECT it first");
+        }
+        let everything = SequenceSet(vec![(SetNumber::Number(1), SetNumber::Star)]);
+        let target = Target::Uids(only.cloned().unwrap_or(everything));
+        let (at, uids) = match self.aimed(conn, &target) {
+            Ok(aimed) => aimed,
+            Err(progress) => return progress,
+        };
+        if uids.is_empty() {
+            return ok();
+        }
+        let request = UpstreamRequest::Search(at, None, SearchKey::Flag(Flag::Deleted));
+        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
+    }
+
+    pub(super) fn expunge_answered(
+        &mut self,
+        conn: ConnectionId,
+        command: &Command,
+        running: &mut Running,
+        reply: UpstreamReply,
+    ) -> Progress {
+        let closing = matches!(command, Command::Close);
+        if matches!(running.stage, Stage::Asked) {
+            let UpstreamReply::Ok(Data::Uids(deleted)) = reply else { return self.refused(reply) };
+            return self.expunge_found(conn, command, running, &deleted);
+        }
+        let (gone, refusal) = match reply {
+            UpstreamReply::Ok(Data::Expunged(gone)) => (gone, None),
+            UpstreamReply::Refused { code, text, data } => {
+                let gone = if let Some(Data::Expunged(gone)) = data { gone } else { UidRanges::new() };
+                (gone, Some(UpstreamReply::Refused { code, text, data: None }))
+            }
+            other => return self.refused(other),
+        };
+        if let Some((owner, mailbox)) = self.selected_of(conn) {
+            self.apply_gone(&mailbox, &gone, Some(&owner));
+        }
+        match refusal {
+            Some(refusal) => self.refused(refusal),
+            None if closing => self.closed_mailbox(conn),
+            None => ok(),
+        }
+    }
+
+    fn expunge_found(
+        &mut self,
+        conn: ConnectionId,
+        command: &Command,
+        running: &mut Running,
+        deleted: &UidRanges,
+    ) -> Progress {
+        let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
+        let Some(told) = self.session(&owner).and_then(|s| s.told(&mailbox)) else { return Progress::Over };
+        let mut uids = told.view.intersect_ranges(deleted);
+        if let Command::UidExpunge(set) = command {
+            uids = uids.intersection(&translate::resolve_uids(set, &told.view));
+        }
+        let all_visible = told.view == self.mirrors.get(&mailbox).map(|m| m.uids.clone()).unwrap_or_default();
+        let Some(at) = self.mirrors.get(&mailbox).and_then(|m| m.at(&mailbox)).filter(|_| !uids.is_empty())
+        else {
+            return if matches!(command, Command::Close) { self.closed_mailbox(conn) } else { ok() };
+        };
+        self.intend(conn, running);
+        let request = UpstreamRequest::Expunge { at, uids, all_visible };
+        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::AskedAgain)
+    }
+
+    /// CLOSE expunges what is visible, and never by upstream's CLOSE (digest 5). EXAMINEd mailboxes just close.
+    pub(super) fn begin_close(&mut self, conn: ConnectionId, _running: &Running) -> Progress {
+        let Some((owner, _)) = self.selected_of(conn) else { return Progress::Over };
+        let read_only = self.session(&owner).and_then(|s| s.selected.as_ref()).is_some_and(|s| s.read_only);
+        if read_only {
+            return self.closed_mailbox(conn);
+        }
+        if self.numbers_refused(conn) {
+            return no("CLIENTBUG", "the mailbox must be synchronised again: SELECT or UNSELECT it");
+        }
+        match self.begin_expunge(conn, None) {
+            Progress::End(ending) if ending.status == Status::Ok => self.closed_mailbox(conn),
+            progress => progress,
+        }
+    }
+
+    pub(super) fn closed_mailbox(&mut self, conn: ConnectionId) -> Progress {
+        if let Some((owner, _)) = self.selected_of(conn) {
+            if let Some(session) = self.session_mut(&owner) {
+                session.deselect();
+            }
+        }
+        ok()
+    }
+
+    pub(super) fn begin_unselect(&mut self, conn: ConnectionId) -> Progress {
+        self.closed_mailbox(conn)
+    }
+
+    pub(super) fn begin_append(
+        &mut self,
+        conn: ConnectionId,
+        append: &Append,
+        running: &mut Running,
+    ) -> Progress {
+        self.intend(conn, running);
+        let request = UpstreamRequest::Append(append.clone());
+        let ticket = self.ask(request, Carry::AppendFrom(conn), Question::Command(conn));
+        Progress::Asked(ticket, Stage::Asked)
+    }
+
+    pub(super) fn appended(&mut self, conn: ConnectionId, append: &Append, reply: UpstreamReply) -> Progress {
+        match reply {
+            UpstreamReply::Ok(Data::Appended(uid)) => {
+                let code = uid.map(|(validity, uid)| Code::AppendUid(validity, uid));
+                self.end_when_seen(conn, &append.mailbox, Ending::new(Status::Ok, code, ""))
+            }
+            UpstreamReply::Failed(UpstreamFault::Cancelled) => {
+                no("CLIENTBUG", "the message did not arrive whole")
+            }
+            other => self.refused(other),
+        }
+    }
+}

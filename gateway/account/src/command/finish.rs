@@ -1,0 +1,157 @@
+//! The end of a command: what is untold and may be told now, the cursor, the tagged line (RFC 3501 7.4.1, F5, F18, F25).
+
+use super::Progress;
+use crate::account::Account;
+use crate::connection::{Ending, Owner, Running, Task};
+use crate::contract::{Count, Output, Pending, TransportKind};
+use pimap_session::repeat::Effect;
+use pimap_session::{Departures, Flush};
+use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Target};
+
+impl Account {
+    pub(crate) fn finish(&mut self, conn: ConnectionId, ending: Ending) {
+        let Some(c) = self.connections.get_mut(&conn) else { return };
+        let Some(running) = c.running.take() else { return };
+        let Task::Command(command) = &running.task else { return };
+        let Ending { status, code, text } = ending;
+        let text = if text.is_empty() { format!("{} completed", command.name()).into() } else { text };
+        self.record_answer(conn, &running, status, code.as_ref(), &text);
+        let departures = self.departures_after(conn, command);
+        let silent = self.connections.get_mut(&conn).is_some_and(|c| std::mem::take(&mut c.silent));
+        if !silent {
+            self.tell(conn, Flush { pushed_only: false, departures });
+        }
+        if !self.connections.get(&conn).is_some_and(|c| c.pending == Pending::More) {
+            self.tell_cursor(conn);
+        }
+        let result = match status {
+            Status::Ok => "ok",
+            Status::No => "no",
+            Status::Bad => "bad",
+        };
+        self.count(Count::Command(command.name(), result));
+        if let Some(tag) = running.tag.clone() {
+            self.write(conn, Response::Tagged { tag, status, code, text });
+        }
+        self.complete(conn, false);
+        self.ended_on(conn);
+    }
+
+    /// The running command is answered; what was written up to here is what going on would prove.
+    pub(crate) fn complete(&mut self, conn: ConnectionId, idling: bool) {
+        let Some(c) = self.connections.get(&conn) else { return };
+        let position = self.session(&c.owner).map_or(0, |s| s.position);
+        if let Some(c) = self.connections.get_mut(&conn) {
+            // A connection whose response told nothing still had one: the next command is not the first.
+            c.handed = position.max(1);
+        }
+        if self.connections.get(&conn).is_some_and(|c| !c.finished) {
+            self.outbox.push(Output::Complete { conn, idling });
+        }
+    }
+
+    /// Which removals may go before the tagged line.
+    fn departures_after(&self, conn: ConnectionId, command: &Command) -> Departures {
+        let wanted = match command {
+            Command::Noop
+            | Command::Check
+            | Command::Idle
+            | Command::Expunge
+            | Command::UidExpunge(_)
+            | Command::Move(..)
+            | Command::Select { .. } => Departures::All,
+            Command::Fetch(Target::Mobile(_), _)
+            | Command::Store(Target::Mobile(_), _)
+            | Command::Copy(Target::Mobile(_), _)
+            | Command::Search { by_uid: false, .. } => Departures::Held,
+            _ => Departures::NotOwn,
+        };
+        let Some(c) = self.connections.get(&conn) else { return Departures::Held };
+        // On TCP the answers to these carry removals whatever follows, as RFC 3501 5.5 has clients expect.
+        let expected = c.transport.kind == TransportKind::Tcp && wanted == Departures::All;
+        if expected { wanted } else { self.permitted(conn, wanted) }
+    }
+
+    // === repeats ===
+
+    /// The intent of a mutating command is recorded before its effect (F45).
+    pub(crate) fn intend(&mut self, conn: ConnectionId, running: &mut Running) {
+        let Some(c) = self.connections.get(&conn) else { return };
+        let (Some(key), owner, now) = (c.request, c.owner.clone(), self.now) else { return };
+        if let Some(session) = self.session_mut(&owner) {
+            session.remember_intent(key, running.index, now);
+            running.intended = true;
+        }
+    }
+
+    fn record_answer(
+        &mut self,
+        conn: ConnectionId,
+        running: &Running,
+        status: Status,
+        code: Option<&Code>,
+        text: &str,
+    ) {
+        let Some(c) = self.connections.get(&conn) else { return };
+        let (Some(key), owner, true) = (c.request, c.owner.clone(), running.intended) else { return };
+        // An outcome in doubt stays an intent: a repeat is told the same.
+        if matches!(code, Some(Code::Word(word)) if word == "PIMAPINDOUBT") {
+            return;
+        }
+        let effect = Effect::Answered(status, code.and_then(code_text), text.to_owned());
+        if let Some(session) = self.session_mut(&owner) {
+            session.remember_answer(key, running.index, effect);
+        }
+    }
+
+    /// Waits until the mirror of the selected mailbox has seen what the command itself did elsewhere (F21), then ends.
+    pub(crate) fn await_own_change(
+        &mut self,
+        conn: ConnectionId,
+        command: &Command,
+        running: &Running,
+        ending: Ending,
+    ) -> Progress {
+        let Some((owner, selected)) = self.selected_of(conn) else { return Progress::End(ending) };
+        let target = match command {
+            Command::Append(append) => &append.mailbox,
+            Command::Copy(_, to) | Command::Move(_, to) => to,
+            _ => return Progress::End(ending),
+        };
+        if *target != selected {
+            return Progress::End(ending);
+        }
+        match self.readiness(&owner, &selected, running.since) {
+            crate::sync::Readiness::Waiting => Progress::Park(selected),
+            _ => Progress::End(ending),
+        }
+    }
+
+    /// A result whose effect the selected mailbox is to show before the tagged answer (F21).
+    pub(crate) fn end_when_seen(&self, conn: ConnectionId, target: &MailboxName, ending: Ending) -> Progress {
+        let selected = self.selected_of(conn).is_some_and(|(_, mailbox)| mailbox == *target);
+        if selected { Progress::ParkEnding(target.clone(), ending) } else { Progress::End(ending) }
+    }
+
+    /// The owner of a connection, for commands of a device.
+    pub(crate) fn device_of(&self, conn: ConnectionId) -> Option<pimap_types::DeviceId> {
+        match &self.connections.get(&conn)?.owner {
+            Owner::Device(id) => Some(id.clone()),
+            Owner::Regular(_) => None,
+        }
+    }
+}
+
+/// A code as it stands between brackets, for the record.
+fn code_text(code: &Code) -> Option<String> {
+    let set = |set: &pimap_types::UidRanges| {
+        let range = |(a, b): &(u32, u32)| if a == b { a.to_string() } else { format!("{a}:{b}") };
+        set.ranges().iter().map(range).collect::<Vec<_>>().join(",")
+    };
+    match code {
+        Code::Word(word) => Some(word.to_string()),
+        Code::AppendUid(validity, uid) => Some(format!("APPENDUID {validity} {uid}")),
+        Code::CopyUid(validity, from, to) => Some(format!("COPYUID {validity} {} {}", set(from), set(to))),
+        _ => None,
+    }
+}

@@ -1,0 +1,121 @@
+//! LIST, LSUB, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE: the folder set is the same in all repositories (P-IMAP 1.3);
+//! filters hide messages, never mailboxes. What would destroy hidden mail is refused (F19).
+
+use super::{Progress, no, ok};
+use crate::account::{Account, Question};
+use crate::connection::{Owner, Running, Stage};
+use crate::contract::Carry;
+use pimap_types::command::ListPattern;
+use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
+use pimap_types::{Command, ConnectionId, MailboxName, Response};
+
+impl Account {
+    fn ask_upstream(&mut self, conn: ConnectionId, request: UpstreamRequest) -> Progress {
+        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
+    }
+
+    pub(super) fn begin_list(
+        &mut self,
+        conn: ConnectionId,
+        pattern: &ListPattern,
+        subscribed: bool,
+    ) -> Progress {
+        self.ask_upstream(conn, UpstreamRequest::List { subscribed, pattern: pattern.clone() })
+    }
+
+    pub(super) fn listed(&mut self, conn: ConnectionId, subscribed: bool, reply: UpstreamReply) -> Progress {
+        let UpstreamReply::Ok(Data::Listed(items)) = reply else { return self.refused(reply) };
+        for item in items {
+            self.write(conn, Response::List { subscribed, item });
+        }
+        ok()
+    }
+
+    pub(super) fn begin_create(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        running: &mut Running,
+    ) -> Progress {
+        self.intend(conn, running);
+        self.own_folders.insert(mailbox.clone());
+        self.ask_upstream(conn, UpstreamRequest::Create(mailbox.clone()))
+    }
+
+    /// DELETE of a mailbox that holds mail outside the device's view is refused (F19).
+    pub(super) fn begin_delete(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        running: &mut Running,
+    ) -> Progress {
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
+        if let (Owner::Device(id), false) = (&owner, self.options.delete_hidden) {
+            self.ensure_verdicts(id, mailbox);
+            let verdicts = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox));
+            if verdicts.is_some_and(|v| !v.view.filter.is_all()) {
+                if let Err(progress) = self.need_mailbox(conn, mailbox, running.since) {
+                    return progress;
+                }
+                let hidden = match (self.live_if_ready(&owner, mailbox), self.mirrors.get(mailbox)) {
+                    (Some(live), Some(mirror)) => !mirror.uids.difference(&live).is_empty(),
+                    _ => true,
+                };
+                if hidden {
+                    return no("CANNOT", "the mailbox holds messages that this device does not see");
+                }
+            }
+        }
+        self.intend(conn, running);
+        self.own_folders.insert(mailbox.clone());
+        self.ask_upstream(conn, UpstreamRequest::Delete(mailbox.clone()))
+    }
+
+    pub(super) fn begin_rename(
+        &mut self,
+        conn: ConnectionId,
+        from: &MailboxName,
+        to: &MailboxName,
+        running: &mut Running,
+    ) -> Progress {
+        self.intend(conn, running);
+        self.own_folders.extend([from.clone(), to.clone()]);
+        self.ask_upstream(conn, UpstreamRequest::Rename(from.clone(), to.clone()))
+    }
+
+    pub(super) fn begin_subscribe(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        subscribe: bool,
+    ) -> Progress {
+        let request = match subscribe {
+            true => UpstreamRequest::Subscribe(mailbox.clone()),
+            false => UpstreamRequest::Unsubscribe(mailbox.clone()),
+        };
+        self.ask_upstream(conn, request)
+    }
+
+    pub(super) fn folder_changed(
+        &mut self,
+        conn: ConnectionId,
+        command: &Command,
+        reply: UpstreamReply,
+    ) -> Progress {
+        let UpstreamReply::Ok(_) = reply else { return self.refused(reply) };
+        let owner = self.connections.get(&conn).map(|c| c.owner.clone());
+        if let (Command::Delete(mailbox) | Command::Rename(mailbox, _), Some(owner)) = (command, &owner) {
+            // Whoever deletes the mailbox it has selected knows that it is in none now.
+            if let Some(session) = self.session_mut(owner) {
+                session.forget_mailbox(mailbox);
+            }
+        }
+        match command {
+            Command::Delete(mailbox) => self.mailbox_deleted(mailbox),
+            // Filters follow the name, the children's too (F19).
+            Command::Rename(from, to) => self.mailbox_renamed(from, to),
+            _ => {}
+        }
+        ok()
+    }
+}

@@ -1,0 +1,49 @@
+//! IDLE (RFC 2177, P-IMAP 5.1.5): events flow until DONE.
+
+use super::{Progress, bad};
+use crate::account::Account;
+use crate::connection::Running;
+use crate::contract::{Count, Pending};
+use pimap_session::{Departures, Flush};
+use pimap_types::{ConnectionId, Response, Status};
+
+impl Account {
+    pub(super) fn begin_idle(&mut self, conn: ConnectionId, running: &mut Running) -> Progress {
+        if !self.can_idle(conn) {
+            return bad("IDLE needs a connection that stays open: send the request chunked");
+        }
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.idle = running.tag.clone();
+        }
+        self.write(conn, Response::Continuation("idling".into()));
+        self.complete(conn, true);
+        Progress::Over
+    }
+
+    /// DONE: what polled events were held back is told, then the tagged answer (digest 7).
+    pub(crate) fn done(&mut self, conn: ConnectionId, pending: Pending) {
+        let now = self.now;
+        let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished) else { return };
+        let Some(tag) = c.idle.take() else { return };
+        c.last_heard = now;
+        c.pending = pending;
+        c.interactive = true;
+        c.commands += 1;
+        // E-2: octets sent after `+` prove everything written before it, and nothing after it (F2).
+        let (owner, handed, pipelined) = (c.owner.clone(), c.handed, c.pipelined);
+        if !pipelined {
+            if let Some(session) = self.session_mut(&owner).filter(|s| !s.cursors) {
+                session.acknowledge(handed);
+            }
+        }
+        if let Some(id) = self.device_of(conn) {
+            self.heard_of(&id);
+        }
+        let departures = self.permitted(conn, Departures::All);
+        self.tell(conn, Flush { pushed_only: false, departures });
+        self.tell_cursor(conn);
+        self.count(Count::Command("IDLE", "ok"));
+        self.write(conn, Response::tagged(&tag, Status::Ok, "IDLE completed"));
+        self.complete(conn, false);
+    }
+}

@@ -1,0 +1,109 @@
+//! SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2; digest 5; F7, F13).
+
+use super::{Progress, no};
+use crate::account::{Account, Question};
+use crate::connection::{Ending, Running, Stage};
+use crate::contract::{Carry, Count};
+use pimap_session::offer::Selected;
+use pimap_session::{Baseline, Departures, Flush};
+use pimap_types::search::SearchKey;
+use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
+use pimap_types::{Code, ConnectionId, Flag, Flags, MailboxName, Response, Status, UidRanges};
+
+impl Account {
+    pub(super) fn begin_select(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        _read_only: bool,
+        running: &mut Running,
+    ) -> Progress {
+        if let Err(progress) = self.need_mailbox(conn, mailbox, running.since) {
+            if let Progress::End(_) = &progress {
+                // A SELECT that fails leaves no mailbox selected (RFC 3501 6.3.1).
+                self.leave_mailbox(conn);
+            }
+            return progress;
+        }
+        let Some(at) = self.mirrors.get(mailbox).and_then(|m| m.at(mailbox)) else {
+            return no("UNAVAILABLE", "the mailbox is not known yet; try again");
+        };
+        // [UNSEEN n] is required where there is one (RFC 3501 6.3.1), and flags need not be mirrored.
+        let unseen = SearchKey::Not(Box::new(SearchKey::Flag(Flag::Seen)));
+        let request = UpstreamRequest::Search(at, None, unseen);
+        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
+    }
+
+    fn leave_mailbox(&mut self, conn: ConnectionId) {
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
+        if let Some(session) = self.session_mut(&owner) {
+            session.deselect();
+        }
+    }
+
+    pub(super) fn select_answered(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        read_only: bool,
+        running: &mut Running,
+        reply: UpstreamReply,
+    ) -> Progress {
+        let UpstreamReply::Ok(Data::Uids(unseen)) = reply else { return self.refused(reply) };
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
+        let (Some(live), Some(mirror)) =
+            (self.live_if_ready(&owner, mailbox).map(|live| live.into_owned()), self.mirrors.get(mailbox))
+        else {
+            // Filters changed under way: judged anew.
+            running.stage = Stage::Start;
+            return Progress::Park(mailbox.clone());
+        };
+        let Some(uid_validity) = mirror.uid_validity else { return Progress::Park(mailbox.clone()) };
+        let (uid_next, flags, permanent) = (mirror.uid_next, mirror.flags.clone(), mirror.permanent.clone());
+        let selected = Selected { mailbox: mailbox.clone(), read_only };
+        let Some(session) = self.session_mut(&owner) else { return Progress::Over };
+        let baseline = session.select(selected, uid_validity, &live, uid_next);
+        self.keep_mirror(mailbox);
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.selected_here = true;
+            c.say_resync = false;
+        }
+        self.write_baseline(conn, mailbox, &unseen, flags, permanent, read_only);
+        self.write(conn, Response::ok_code(Code::UidValidity(uid_validity), "UIDs valid"));
+        self.write(conn, Response::ok_code(Code::UidNext(uid_next), "predicted next UID"));
+        // The delta to what was told before; a view told just now has none.
+        self.tell(conn, Flush { pushed_only: false, departures: self.permitted(conn, Departures::All) });
+        if (baseline == Baseline::Fresh { resync: true }) {
+            self.count(Count::Resync("select"));
+            self.write(conn, Response::Resync);
+        }
+        let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
+        Progress::End(Ending::new(Status::Ok, Some(Code::word(code)), ""))
+    }
+
+    /// FLAGS, EXISTS, RECENT, UNSEEN, PERMANENTFLAGS of the view as told.
+    fn write_baseline(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        unseen: &UidRanges,
+        flags: Flags,
+        permanent: (Flags, bool),
+        read_only: bool,
+    ) {
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
+        let Some(told) = self.session(&owner).and_then(|s| s.told(mailbox)) else { return };
+        let (exists, recent) = (told.view.len(), told.recent_count());
+        let first_unseen =
+            told.view.intersect_ranges(unseen).iter().next().and_then(|uid| told.view.rank(uid));
+        let permanent = if read_only { (Flags::default(), false) } else { permanent };
+        self.write(conn, Response::Flags(flags));
+        let code = Code::PermanentFlags(permanent.0, permanent.1);
+        self.write(conn, Response::ok_code(code, "flags kept"));
+        self.write(conn, Response::Exists(exists));
+        self.write(conn, Response::Recent(recent));
+        if let Some(seq) = first_unseen {
+            self.write(conn, Response::ok_code(Code::Unseen(seq), "first unseen"));
+        }
+    }
+}

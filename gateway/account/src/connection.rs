@@ -1,0 +1,127 @@
+//! A handset's connection, as the owner sees it: what runs on it and what going on with it proves (design D5, "Evidence").
+
+use crate::contract::{Pending, Transport, TransportKind};
+use pimap_session::{RequestKey, SessionLog};
+use pimap_types::{Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp};
+use std::borrow::Cow;
+
+/// Whose session a connection uses.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Owner {
+    /// A device's P-IMAP session.
+    Device(DeviceId),
+    /// A regular IMAP session of this connection alone (P-IMAP 3.1).
+    Regular(ConnectionId),
+}
+
+pub(crate) struct Connection {
+    pub(crate) owner: Owner,
+    pub(crate) transport: Transport,
+    /// The handset understands cursors.
+    pub(crate) cursors: bool,
+    pub(crate) request: Option<RequestKey>,
+    /// Commands seen on it: names each within its request.
+    pub(crate) commands: u32,
+    /// It sent a command before the earlier response was handed over: going on proves nothing here (F2).
+    pub(crate) pipelined: bool,
+    /// An open HTTP body on which the handset is known to read answers before it goes on.
+    pub(crate) interactive: bool,
+    pub(crate) pending: Pending,
+    /// The log position when the last response was complete, or `+` was written.
+    pub(crate) handed: u64,
+    /// The last cursor written here.
+    pub(crate) cursor_told: Option<u64>,
+    pub(crate) running: Option<Running>,
+    pub(crate) idle: Option<Tag>,
+    /// Lines were written unasked and are not handed over yet: nothing more is pushed until they are.
+    pub(crate) writing: bool,
+    /// SELECT succeeded here: numbers are unambiguous again though RESYNC may be unacknowledged.
+    pub(crate) selected_here: bool,
+    /// The handset sent ENABLE: it may be told folder events (digest 4.4).
+    pub(crate) enabled: bool,
+    pub(crate) last_heard: Timestamp,
+    /// A pushed event was written here, first at this time since the last acknowledgement.
+    pub(crate) inband_at: Option<Timestamp>,
+    /// Its output has ended. A mutation may still run on it, to be recorded.
+    pub(crate) finished: bool,
+    /// The socket is gone too: the entry goes when nothing runs on it any more.
+    pub(crate) gone: bool,
+    /// The session of a regular connection.
+    pub(crate) regular: Option<SessionLog>,
+    /// The running STORE asked for silence: its flags are told with the next response.
+    pub(crate) silent: bool,
+    /// `* RESYNC` is the first untagged line of the next response.
+    pub(crate) say_resync: bool,
+}
+
+impl Connection {
+    pub(crate) fn is_stream(&self) -> bool {
+        self.transport.kind != TransportKind::HttpBatch
+    }
+
+    /// Whether input that follows, or may follow, forbids telling removals (F5).
+    pub(crate) fn awaits_more(&self) -> bool {
+        match self.pending {
+            Pending::Nothing => false,
+            Pending::More => true,
+            Pending::Unknown => !self.interactive,
+        }
+    }
+}
+
+/// What runs on a connection.
+pub(crate) struct Running {
+    pub(crate) tag: Option<Tag>,
+    pub(crate) task: Task,
+    pub(crate) stage: Stage,
+    /// The question number when it began: a synchronisation asked for later is fresh enough for it.
+    pub(crate) since: u64,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) parked: Option<MailboxName>,
+    /// Its place in its request.
+    pub(crate) index: u32,
+    /// An intent was recorded: its answer is to be recorded too.
+    pub(crate) intended: bool,
+    /// Its question was cancelled.
+    pub(crate) cancelled: bool,
+    /// It begins when the mutation of that connection, whose session it took over, has ended (F14).
+    pub(crate) behind: Option<ConnectionId>,
+}
+
+/// The kinds of thing that run.
+#[derive(Clone)]
+pub(crate) enum Task {
+    /// LOGIN of a device: the session is resumed (or begun, when `new`).
+    Login {
+        /// The session is a new one.
+        new: bool,
+    },
+    /// A command.
+    Command(Command),
+}
+
+/// How far it is.
+pub(crate) enum Stage {
+    /// At its beginning, or to be begun again because what it waited for is there.
+    Start,
+    /// The first question was asked.
+    Asked,
+    /// The second question was asked.
+    AskedAgain,
+    /// All is done but that the mirror must see it.
+    Ending(Box<Ending>),
+}
+
+/// A tagged answer that waits.
+#[derive(Clone)]
+pub(crate) struct Ending {
+    pub(crate) status: Status,
+    pub(crate) code: Option<Code>,
+    pub(crate) text: Cow<'static, str>,
+}
+
+impl Ending {
+    pub(crate) fn new(status: Status, code: Option<Code>, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, text: text.into() }
+    }
+}

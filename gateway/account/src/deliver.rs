@@ -1,0 +1,274 @@
+//! Telling: with responses, inband, or by a wake-up outband (P-IMAP 3.2, design D10).
+
+use crate::account::Account;
+use crate::connection::Owner;
+use crate::contract::{Count, Output, TransportKind, Wake};
+use pimap_filters::{Change, Decision, What, decide};
+use pimap_session::{Class, Departures, Flush};
+use pimap_types::preference::{ChannelKind, EventFilter};
+use pimap_types::{Code, ConnectionId, DeviceId, Flags, MailboxName, Response, Timestamp, Uid};
+
+/// An inband push that is not acknowledged within this time is told outband too (D5, F14), ms.
+const INBAND_UNPROVED_MS: i64 = 10_000;
+
+impl Account {
+    /// Writes what is untold and may be told, as events of the selected mailbox.
+    pub(crate) fn tell(&mut self, conn: ConnectionId, flush: Flush) {
+        // What is told on a connection that was taken over would be told to nobody.
+        let live = self.connections.get(&conn).filter(|c| !c.finished);
+        let Some(owner) = live.map(|c| c.owner.clone()) else { return };
+        let Some(session) = self.session_mut(&owner) else { return };
+        for line in session.flush(flush) {
+            self.write(conn, line);
+        }
+    }
+
+    /// The cursor of what was written, as its last untagged line (D5, F1); nothing when the handset has it already.
+    pub(crate) fn tell_cursor(&mut self, conn: ConnectionId) {
+        let Some(c) = self.connections.get(&conn).filter(|c| c.cursors && !c.finished) else { return };
+        let (owner, told) = (c.owner.clone(), c.cursor_told);
+        if matches!(owner, Owner::Regular(_)) {
+            return;
+        }
+        let Some(session) = self.session_mut(&owner) else { return };
+        let cursor = session.cursor();
+        if told == Some(cursor.position) {
+            return;
+        }
+        session.use_cursors();
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.cursor_told = Some(cursor.position);
+        }
+        self.write(conn, Response::ok_code(Code::Cursor(cursor), "acknowledge by it"));
+    }
+
+    /// How far removals may be told, given what is pending on the connection (F5).
+    pub(crate) fn permitted(&self, conn: ConnectionId, wanted: Departures) -> Departures {
+        match self.connections.get(&conn) {
+            Some(c) if c.awaits_more() => Departures::Held,
+            Some(_) => wanted,
+            None => Departures::Held,
+        }
+    }
+
+    /// An event for one device or regular session: a mark in its log, and the question whom to wake.
+    pub(crate) fn log_event(
+        &mut self,
+        owner: &Owner,
+        mailbox: &MailboxName,
+        uid: Uid,
+        flags: &Flags,
+        change: Change,
+        own: bool,
+    ) {
+        let event_filter = match owner {
+            Owner::Device(id) => {
+                self.devices.get(id).map_or(EventFilter::None, |d| d.preferences.event_filter)
+            }
+            // A regular session is told everything at once, as RFC 2177 has it (F30).
+            Owner::Regular(_) => EventFilter::All,
+        };
+        let Decision { what, class } = decide(change, event_filter);
+        // Own changes are polled for the device that made them, never outband (F35).
+        let class = match class {
+            pimap_filters::Class::Pushed if !own => Class::Pushed,
+            _ => Class::Polled,
+        };
+        if what == What::Nothing {
+            return;
+        }
+        let log_events_max = self.options.log_events_max;
+        let mut overflow = false;
+        if let Some(session) = self.session_mut(owner) {
+            match what {
+                What::Arrived => session.arrived(mailbox, uid, flags, class),
+                What::Gone => session.gone(mailbox, uid, class, own),
+                What::Flags => session.flags_changed(mailbox, uid, flags, class),
+                What::Nothing => {}
+            }
+            overflow = session.told(mailbox).is_some_and(|told| told.marks.len() > log_events_max);
+        }
+        if overflow {
+            self.break_truth(owner, mailbox, "log_overflow");
+        }
+        self.count(Count::Event(if class == Class::Pushed { "pushed" } else { "polled" }));
+        if class == Class::Pushed {
+            if let Owner::Device(id) = owner {
+                self.pushed(id, mailbox);
+            }
+        }
+    }
+
+    /// A pushed event: inband if the device has a live stream on that mailbox, else its channel (design D10).
+    fn pushed(&mut self, id: &DeviceId, mailbox: &MailboxName) {
+        if !self.has_live_stream(id, mailbox) {
+            self.wake(id, self.now);
+        }
+    }
+
+    fn has_live_stream(&self, id: &DeviceId, mailbox: &MailboxName) -> bool {
+        let owner = Owner::Device(id.clone());
+        let selected = self.session(&owner).and_then(|s| s.selected.as_ref());
+        selected.is_some_and(|s| s.mailbox == *mailbox)
+            && self.connections_of(&owner).iter().any(|conn| self.streams(*conn))
+    }
+
+    /// Whether events may be written to the connection unasked.
+    fn streams(&self, conn: ConnectionId) -> bool {
+        let Some(c) = self.connections.get(&conn).filter(|c| !c.finished && c.is_stream()) else {
+            return false;
+        };
+        let push = match &c.owner {
+            Owner::Device(id) => self.devices.get(id).is_some_and(|d| d.preferences.inband_push),
+            Owner::Regular(_) => false,
+        };
+        c.idle.is_some() || (push && c.running.is_none() && self.is_settled_stream(conn))
+    }
+
+    /// INBAND_PUSH: as if IDLE ran whenever a mailbox is selected, on connections that are open in both directions.
+    fn is_settled_stream(&self, conn: ConnectionId) -> bool {
+        self.connections.get(&conn).is_some_and(|c| match c.transport.kind {
+            TransportKind::Tcp => true,
+            TransportKind::HttpStream => c.interactive || c.selected_here,
+            TransportKind::HttpBatch => false,
+        })
+    }
+
+    /// Asks for a wake-up, if the device wants one.
+    pub(crate) fn wake(&mut self, id: &DeviceId, at: Timestamp) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        if device.preferences.channel == ChannelKind::None {
+            return;
+        }
+        device.waking = true;
+        device.event_time = device.event_time.max(at);
+        let wake = Wake {
+            device: id.clone(),
+            channel: device.preferences.channel,
+            format: device.preferences.format,
+            address: device.preferences.address.clone(),
+            mail_address: device.mail_address.clone(),
+            event_time: device.event_time,
+        };
+        self.outbox.push(Output::Wake(wake));
+    }
+
+    /// Writes events to the connections that stream, as far as they have taken what was written before.
+    pub(crate) fn push_inband(&mut self) {
+        let ready: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| !c.writing && !c.finished && (c.idle.is_some() || c.running.is_none()))
+            .map(|(id, _)| *id)
+            .collect();
+        for conn in ready {
+            if self.streams(conn) {
+                self.push_to(conn);
+            }
+        }
+    }
+
+    fn push_to(&mut self, conn: ConnectionId) {
+        let Some(c) = self.connections.get(&conn) else { return };
+        let (owner, idling) = (c.owner.clone(), c.idle.is_some());
+        let flush = Flush {
+            pushed_only: !idling || self.is_push_only(&owner),
+            // Between commands a removal waits for one (RFC 3501 7.4.1, PI-047); in IDLE nothing else can be under way.
+            departures: if idling { Departures::All } else { Departures::Held },
+        };
+        if !self.session(&owner).is_some_and(|s| s.has_untold(flush)) {
+            return;
+        }
+        self.tell(conn, flush);
+        self.tell_cursor(conn);
+        let now = self.now;
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.writing = true;
+            c.inband_at.get_or_insert(now);
+        }
+    }
+
+    /// IDLE of a device that set a preference or filter tells pushed events only (D15, F30).
+    fn is_push_only(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Device(id) => self.devices.get(id).is_some_and(|d| d.touched),
+            Owner::Regular(_) => false,
+        }
+    }
+
+    pub(crate) fn drained(&mut self, conn: ConnectionId) {
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.writing = false;
+        }
+    }
+
+    /// Pushes that were written inband and proved by nothing are told outband too (F14).
+    pub(crate) fn wake_unproved(&mut self) {
+        let now = self.now;
+        let mut unproved = Vec::new();
+        for (conn, c) in &self.connections {
+            let (Owner::Device(id), Some(at)) = (&c.owner, c.inband_at) else { continue };
+            let session = self.devices.get(id).and_then(|d| d.session.as_ref());
+            let acknowledged = session.is_none_or(|s| !s.has_unacknowledged_push());
+            // A handset with cursors acknowledges; of another one only the socket can tell, which dies when its peer does
+            // not take the octets.
+            let doubtful = c.writing || session.is_some_and(|s| s.cursors);
+            if acknowledged {
+                unproved.push((*conn, None));
+            } else if doubtful && now.since_ms(at) >= INBAND_UNPROVED_MS {
+                unproved.push((*conn, Some(id.clone())));
+            }
+        }
+        for (conn, id) in unproved {
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.inband_at = None;
+            }
+            if let Some(id) = id {
+                self.wake(&id, now);
+            }
+        }
+    }
+
+    /// The truth of a mailbox can no longer be told to this session as events: `* BYE` on a live connection, RESYNC at the
+    /// next resume (F8). A regular session just ends.
+    pub(crate) fn break_truth(&mut self, owner: &Owner, mailbox: &MailboxName, reason: &'static str) {
+        let Some(session) = self.session_mut(owner) else { return };
+        if session.told(mailbox).is_none_or(|told| told.resync) {
+            return;
+        }
+        let selected = session.selected.as_ref().is_some_and(|s| s.mailbox == *mailbox);
+        session.declare_resync(mailbox);
+        self.count(Count::Resync(reason));
+        if !selected {
+            return;
+        }
+        for conn in self.connections_of(owner) {
+            let batch = self.connections.get(&conn).is_some_and(|c| !c.is_stream());
+            if batch {
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.say_resync = true;
+                }
+            } else {
+                self.end_connection(conn, None, "the mailbox must be synchronised again");
+            }
+        }
+    }
+
+    /// After a restart: devices with pushed events that nobody acknowledged are woken.
+    pub(crate) fn wake_after_restart(&mut self) {
+        let waiting: Vec<DeviceId> = self
+            .devices
+            .iter()
+            .filter(|(_, d)| {
+                let session = d.session.as_ref();
+                session.is_some_and(|s| {
+                    s.has_unacknowledged_push() || s.mailboxes().any(|(_, t)| t.has_pushed())
+                })
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in waiting {
+            self.wake(&id, self.now);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A device: what hangs off (account, device ID) and outlives sessions (P-IMAP 3.1, F52).
+
+use crate::verdict::Verdicts;
+use pimap_session::{SessionLog, takeover::Takeovers};
+use pimap_types::preference::{Activation, ChannelKind, EventFilter, FilterKind, FilterScope, OutbandFormat};
+use pimap_types::{MailboxName, Secret, Timestamp, limits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One device of the account.
+pub(crate) struct Device {
+    pub(crate) mail_address: String,
+    pub(crate) preferences: Preferences,
+    /// Active filters by scope: view and notification. No entry: `ALL` and `NONE`.
+    pub(crate) activations: BTreeMap<FilterScope, (Option<Arc<str>>, Option<Arc<str>>)>,
+    /// It set a P-IMAP preference or filter, ever: IDLE is push-only (D15, F30).
+    pub(crate) touched: bool,
+    pub(crate) key: Option<Secret>,
+    pub(crate) notification_id: Option<String>,
+    pub(crate) registration: Option<Vec<u8>>,
+    pub(crate) session: Option<SessionLog>,
+    /// SHA-256 of the current cookie and of the one before it, which lives until the current one is used (F16).
+    pub(crate) cookies: [Option<[u8; 32]>; 2],
+    pub(crate) credential_epoch: u64,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) takeovers: Takeovers,
+    /// The verdicts of this device's filters, by mailbox.
+    pub(crate) verdicts: BTreeMap<MailboxName, Verdicts>,
+    /// A wake-up was asked for and the device has not been heard of since.
+    pub(crate) waking: bool,
+    /// The latest event time told outband: it never goes backwards (digest 17.1).
+    pub(crate) event_time: Timestamp,
+}
+
+/// The preferences with one value (P-IMAP 5.2.2).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Preferences {
+    pub(crate) address: Option<String>,
+    pub(crate) channel: ChannelKind,
+    pub(crate) inband_push: bool,
+    pub(crate) format: OutbandFormat,
+    pub(crate) event_filter: EventFilter,
+}
+
+impl Device {
+    pub(crate) fn new(mail_address: String, now: Timestamp) -> Self {
+        Self {
+            mail_address,
+            preferences: Preferences::default(),
+            activations: BTreeMap::new(),
+            touched: false,
+            key: None,
+            notification_id: None,
+            registration: None,
+            session: None,
+            cookies: [None, None],
+            credential_epoch: 0,
+            last_seen: now,
+            takeovers: Takeovers::default(),
+            verdicts: BTreeMap::new(),
+            waking: false,
+            event_time: Timestamp(0),
+        }
+    }
+
+    /// The names of the filters active for a mailbox: its own, else those for ALL, else the defaults (PI-029).
+    pub(crate) fn filter_names(&self, mailbox: &MailboxName) -> (Arc<str>, Arc<str>) {
+        let own = self.activations.get(&FilterScope::Mailbox(mailbox.clone()));
+        let all = self.activations.get(&FilterScope::AllMailboxes);
+        let view = own.and_then(|a| a.0.clone()).or_else(|| all.and_then(|a| a.0.clone()));
+        let notification = own.and_then(|a| a.1.clone()).or_else(|| all.and_then(|a| a.1.clone()));
+        (view.unwrap_or_else(|| Arc::from("ALL")), notification.unwrap_or_else(|| Arc::from("NONE")))
+    }
+
+    /// Sets a filter active. For ALL mailboxes it replaces what single mailboxes had. False: too many.
+    pub(crate) fn activate(&mut self, activation: &Activation) -> bool {
+        let (view, notification) =
+            (activation.kind != FilterKind::Notification, activation.kind != FilterKind::View);
+        if activation.scope == FilterScope::AllMailboxes {
+            for entry in self.activations.values_mut() {
+                if view {
+                    entry.0 = None;
+                }
+                if notification {
+                    entry.1 = None;
+                }
+            }
+            self.activations.retain(|_, entry| *entry != (None, None));
+        }
+        let known = self.activations.contains_key(&activation.scope);
+        if !known && self.activations.len() >= limits::ACTIVATIONS_PER_DEVICE_MAX {
+            return false;
+        }
+        let entry = self.activations.entry(activation.scope.clone()).or_default();
+        if view {
+            entry.0 = Some(activation.filter.clone());
+        }
+        if notification {
+            entry.1 = Some(activation.filter.clone());
+        }
+        true
+    }
+
+    /// Whether a notification filter other than NONE is active for every mailbox.
+    pub(crate) fn notifies_everywhere(&self) -> bool {
+        let all = self.activations.get(&FilterScope::AllMailboxes).and_then(|a| a.1.as_ref());
+        all.is_some_and(|name| &**name != "NONE")
+    }
+
+    /// Whether a session is alive for which events are logged, or any notification filter is active.
+    pub(crate) fn notifies(&self) -> bool {
+        self.session.is_some() && (self.notifies_everywhere() || self.notified_mailboxes().next().is_some())
+    }
+
+    /// Mailboxes with a notification filter of their own that is not NONE.
+    pub(crate) fn notified_mailboxes(&self) -> impl Iterator<Item = &MailboxName> {
+        self.activations.iter().filter_map(|(scope, (_, notification))| match scope {
+            FilterScope::Mailbox(mailbox) if notification.as_ref().is_some_and(|n| &**n != "NONE") => {
+                Some(mailbox)
+            }
+            _ => None,
+        })
+    }
+}

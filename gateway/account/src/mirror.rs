@@ -1,0 +1,167 @@
+//! The mirror of one mailbox: which messages upstream holds, as far as the owner knows, and what filters need to know of
+//! them.
+
+use pimap_filters::upstream_program;
+use pimap_types::search::SearchKey;
+use pimap_types::upstream::{Known, MailboxAt, Synced};
+use pimap_types::{Date, Flags, MailboxName, MessageFacts, ModSeq, Ticket, Uid, UidRanges, UidValidity};
+use pimap_view::UidSet;
+use std::collections::BTreeMap;
+
+/// Flag reports remembered to recognise echoes; past it the next synchronisation settles them.
+const ECHOES_MAX: usize = 1_024;
+
+/// One mailbox of the complete repository.
+#[derive(Clone)]
+pub(crate) struct Mirror {
+    pub(crate) uid_validity: Option<UidValidity>,
+    pub(crate) uid_next: u32,
+    /// The highest mod-sequence up to which everything is applied; upstream's own, never shown to a handset (F39).
+    pub(crate) highest: ModSeq,
+    pub(crate) uids: UidSet,
+    pub(crate) flags: Flags,
+    pub(crate) permanent: (Flags, bool),
+    /// Facts of every message, where a filter looks at them or upstream has no CONDSTORE.
+    pub(crate) facts: Option<BTreeMap<Uid, Facts>>,
+    /// Grows with every change applied: what a reading connection must have seen (F21).
+    pub(crate) version: u64,
+    /// The question number of the synchronisation that was last answered; zero: none since the start.
+    pub(crate) synced_by: u64,
+    pub(crate) syncing: Option<(Ticket, u64)>,
+    pub(crate) sync_again: bool,
+    /// A loss of most of the mailbox was reported once and waits for a second report (F53).
+    pub(crate) loss_suspected: bool,
+    /// MODSEQs of flags applied since the last synchronisation (F35).
+    pub(crate) echoes: BTreeMap<Uid, ModSeq>,
+    pub(crate) atoms: Vec<Atom>,
+}
+
+/// Facts as kept for each message.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) flags: Flags,
+    pub(crate) internal_date: Date,
+    pub(crate) size: u32,
+}
+
+/// An atom of a filter that upstream evaluates, once per UID (F23).
+#[derive(Clone)]
+pub(crate) struct Atom {
+    pub(crate) charset: Option<String>,
+    pub(crate) key: SearchKey,
+    pub(crate) matches: UidSet,
+    /// Every UID up to here is evaluated.
+    pub(crate) through: u32,
+    /// The question under way, and up to where it asks.
+    pub(crate) asked: Option<(Ticket, u32)>,
+    pub(crate) failed: bool,
+}
+
+impl Mirror {
+    pub(crate) fn new() -> Self {
+        Self {
+            uid_validity: None,
+            uid_next: 0,
+            highest: ModSeq(0),
+            uids: UidSet::new(),
+            flags: Flags::default(),
+            permanent: (Flags::default(), false),
+            facts: None,
+            version: 0,
+            synced_by: 0,
+            syncing: None,
+            sync_again: false,
+            loss_suspected: false,
+            echoes: BTreeMap::new(),
+            atoms: Vec::new(),
+        }
+    }
+
+    /// What a synchronisation may start from; nothing when everything is wanted.
+    pub(crate) fn known(&self, facts_wanted: bool) -> Option<Known> {
+        let everything = (facts_wanted && self.facts.is_none()) || self.loss_suspected;
+        let uid_validity = self.uid_validity.filter(|_| !everything)?;
+        Some(Known { uid_validity, highest_mod_seq: self.highest, uids: self.uids.to_ranges() })
+    }
+
+    /// Where a request is addressed.
+    pub(crate) fn at(&self, mailbox: &MailboxName) -> Option<MailboxAt> {
+        let uid_validity = self.uid_validity?;
+        Some(MailboxAt { mailbox: mailbox.clone(), uid_validity, at_least: self.version })
+    }
+
+    /// A message's facts as far as kept; only flags and UID matter where none are.
+    pub(crate) fn facts_of(&self, uid: Uid) -> Option<MessageFacts> {
+        let facts = self.facts.as_ref()?.get(&uid)?;
+        Some(MessageFacts {
+            uid,
+            flags: facts.flags.clone(),
+            internal_date: facts.internal_date,
+            size: facts.size,
+            mod_seq: ModSeq(0),
+        })
+    }
+
+    pub(crate) fn keep(&mut self, facts: &MessageFacts) {
+        if let Some(kept) = &mut self.facts {
+            let MessageFacts { flags, internal_date, size, .. } = facts.clone();
+            kept.insert(facts.uid, Facts { flags, internal_date, size });
+        }
+    }
+
+    /// Whether a flag report says anything new (F35): its MODSEQ is above what was applied; without CONDSTORE, its flags
+    /// differ from those kept.
+    pub(crate) fn is_news(&self, uid: Uid, flags: &Flags, mod_seq: ModSeq) -> bool {
+        if mod_seq == ModSeq(0) {
+            return self.facts.as_ref().and_then(|facts| facts.get(&uid)).is_none_or(|f| f.flags != *flags);
+        }
+        mod_seq > self.highest && self.echoes.get(&uid).is_none_or(|applied| mod_seq > *applied)
+    }
+
+    /// A flag report was applied.
+    pub(crate) fn applied(&mut self, uid: Uid, mod_seq: ModSeq) {
+        if mod_seq > ModSeq(0) {
+            self.echoes.insert(uid, mod_seq);
+            self.sync_again |= self.echoes.len() > ECHOES_MAX;
+        }
+    }
+
+    /// The numbers of a synchronisation that was applied.
+    pub(crate) fn settled(&mut self, synced: &Synced) {
+        self.uid_validity = Some(synced.uid_validity);
+        let above = self.uids.last().map_or(1, |last| last.get().saturating_add(1));
+        self.uid_next = synced.uid_next.max(above);
+        self.highest = synced.highest_mod_seq;
+        self.flags = synced.flags.clone();
+        self.permanent = synced.permanent_flags.clone();
+        let highest = self.highest;
+        self.echoes.retain(|_, applied| *applied > highest);
+    }
+
+    /// The place of an atom, made where it is new.
+    pub(crate) fn atom(&mut self, charset: &Option<String>, key: &SearchKey) -> usize {
+        let known = self.atoms.iter().position(|atom| atom.key == *key && atom.charset == *charset);
+        known.unwrap_or_else(|| {
+            self.atoms.push(Atom {
+                charset: charset.clone(),
+                key: key.clone(),
+                matches: UidSet::new(),
+                through: 0,
+                asked: None,
+                failed: false,
+            });
+            self.atoms.len() - 1
+        })
+    }
+
+    /// The UIDs that an atom still has to be asked about, with the program that asks.
+    pub(crate) fn atom_question(&self, atom: &Atom) -> Option<(u32, SearchKey)> {
+        let last = self.uids.last()?.get();
+        if atom.asked.is_some() || atom.through >= last {
+            return None;
+        }
+        let floor = Uid::new(atom.through);
+        let wanted = UidRanges::from_uids(self.uids.above(floor));
+        Some((last, upstream_program(&atom.key, &wanted)?))
+    }
+}

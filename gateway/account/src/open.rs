@@ -1,0 +1,389 @@
+//! A connection joins: LOGIN and cookies, new and resumed sessions, takeover (P-IMAP 5.1.4; F3, F9–F16).
+
+use crate::account::Account;
+use crate::connection::{Connection, Ending, Owner, Running, Stage, Task};
+use crate::contract::{Count, Open, OpenBy, Output, Pending, TransportKind};
+use crate::device::Device;
+use crate::entropy::sha256;
+use pimap_session::{Departures, Flush, SessionLog};
+use pimap_types::rows::{IndexChange, IndexKey};
+use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, limits};
+
+/// How long a request waits to learn whether the earlier response was written whole, ms.
+const DEFER_MS: i64 = 1_000;
+
+impl Account {
+    pub(crate) fn open(&mut self, open: Open) {
+        match open.by.clone() {
+            OpenBy::Login { tag, device: Some(id), mail_address, credential_epoch } => {
+                self.open_device(&open, tag, id, mail_address, credential_epoch);
+            }
+            OpenBy::Login { tag, device: None, .. } => self.open_regular(&open, tag),
+            OpenBy::Cookie(hash) => self.open_cookie(&open, hash),
+        }
+    }
+
+    /// A regular IMAP session: no SESSIONID, no filters, nothing kept (PI-001).
+    fn open_regular(&mut self, open: &Open, tag: Tag) {
+        if self.is_crowded(open.conn, &tag) {
+            return;
+        }
+        let log = SessionLog::new(self.entropy.session_id(), self.entropy.incarnation());
+        let owner = Owner::Regular(open.conn);
+        self.connections
+            .insert(open.conn, Connection { regular: Some(log), ..connection(open, owner, self) });
+        self.write_logged_in(open.conn, &tag);
+        self.complete(open.conn, false);
+    }
+
+    fn open_device(&mut self, open: &Open, tag: Tag, id: DeviceId, mail_address: String, epoch: u64) {
+        if self.is_crowded(open.conn, &tag) {
+            return;
+        }
+        let full = self.devices.len() >= limits::DEVICES_PER_ACCOUNT_MAX;
+        if full && !self.devices.contains_key(&id) {
+            return self.refuse(open.conn, &tag, Code::word("LIMIT"), "too many devices");
+        }
+        let now = self.now;
+        if !self.devices.contains_key(&id) {
+            self.devices.insert(id.clone(), Device::new(mail_address.clone(), now));
+            self.outbox.index(IndexChange { key: IndexKey::Device(id.clone()), present: true });
+        }
+        if !self.take_over(&id, open.conn) {
+            return self.refuse(open.conn, &tag, Code::word("INUSE"), "the session is in use by another");
+        }
+        let new = self.ensure_session(&id);
+        let owner = Owner::Device(id.clone());
+        let Some(device) = self.devices.get_mut(&id) else { return };
+        device.mail_address = mail_address;
+        device.credential_epoch = epoch;
+        self.connections.insert(open.conn, connection(open, owner.clone(), self));
+        self.heard_of(&id);
+        if !new {
+            // A request with LOGIN proves nothing of what came before it; a cursor proves exactly (F3, F10).
+            self.resume_position(open, &owner, false);
+        }
+        self.remember_request(open, &owner);
+        self.set_cookie(open, &id);
+        let running = Running {
+            tag: Some(tag),
+            task: Task::Login { new },
+            stage: Stage::Start,
+            since: self.asked,
+            ticket: None,
+            parked: None,
+            index: 0,
+            intended: false,
+            cancelled: false,
+            behind: None,
+        };
+        if let Some(c) = self.connections.get_mut(&open.conn) {
+            c.running = Some(running);
+        }
+        self.begin(open.conn);
+    }
+
+    fn open_cookie(&mut self, open: &Open, hash: [u8; 32]) {
+        let holds = |device: &Device| device.session.is_some() && device.cookies.contains(&Some(hash));
+        let Some(id) = self.devices.iter().find(|(_, device)| holds(device)).map(|(id, _)| id.clone()) else {
+            self.outbox.push(Output::Finish(open.conn));
+            return;
+        };
+        if self.must_defer(&id) {
+            // The earlier response was answered whole and is just being written: whether it was is about to be known, and
+            // deciding before would cost a handset that did nothing wrong a RESYNC (F3).
+            let now = self.now;
+            self.deferred.push((now, open.clone()));
+            return;
+        }
+        if !self.take_over(&id, open.conn) {
+            self.outbox.push(Output::Finish(open.conn));
+            return;
+        }
+        // The cookie before this one lives until this one is used (F16).
+        let retired = self
+            .devices
+            .get_mut(&id)
+            .and_then(|device| (device.cookies[0] == Some(hash)).then(|| device.cookies[1].take()).flatten());
+        if let Some(old) = retired {
+            self.outbox.index(IndexChange { key: IndexKey::Cookie(old), present: false });
+            self.dirty_devices.insert(id.clone());
+        }
+        let owner = Owner::Device(id.clone());
+        self.connections.insert(open.conn, connection(open, owner.clone(), self));
+        self.heard_of(&id);
+        let lost = self.resume_position(open, &owner, true);
+        self.remember_request(open, &owner);
+        let stale = self
+            .session(&owner)
+            .is_some_and(|s| s.selected.as_ref().is_some_and(|x| s.needs_resync(&x.mailbox)));
+        if let Some(c) = self.connections.get_mut(&open.conn) {
+            c.say_resync = lost || stale;
+        }
+        if stale {
+            self.declare_selected_resync(&owner, "stale");
+        }
+        self.complete(open.conn, false);
+    }
+
+    fn must_defer(&self, id: &DeviceId) -> bool {
+        let owner = Owner::Device(id.clone());
+        self.connections_of(&owner).iter().any(|old| {
+            self.connections
+                .get(old)
+                .is_some_and(|c| !c.is_stream() && c.running.is_none() && c.pending == Pending::Nothing)
+        })
+    }
+
+    /// Requests that waited for the earlier response's fate go on; after a second whatever it is.
+    pub(crate) fn open_deferred(&mut self) {
+        let now = self.now;
+        for (since, open) in std::mem::take(&mut self.deferred) {
+            let OpenBy::Cookie(hash) = open.by else { continue };
+            let waits = self
+                .devices
+                .iter()
+                .find(|(_, d)| d.cookies.contains(&Some(hash)))
+                .is_some_and(|(id, _)| self.must_defer(id));
+            if waits && (0..DEFER_MS).contains(&now.since_ms(since)) {
+                self.deferred.push((since, open));
+            } else {
+                if waits {
+                    self.end_lingering(hash);
+                }
+                self.open_cookie(&open, hash);
+            }
+        }
+    }
+
+    /// The earlier response takes too long to be written: its output ends here.
+    fn end_lingering(&mut self, hash: [u8; 32]) {
+        let id = self.devices.iter().find(|(_, d)| d.cookies.contains(&Some(hash))).map(|(id, _)| id.clone());
+        let Some(id) = id else { return };
+        for old in self.connections_of(&Owner::Device(id)) {
+            self.end_connection(old, Some(Code::word("PIMAPTAKEOVER")), "the session was taken over");
+        }
+    }
+
+    /// What a new request says about what was offered before. Returns whether a mailbox went to RESYNC.
+    fn resume_position(&mut self, open: &Open, owner: &Owner, by_cookie: bool) -> bool {
+        let incarnation = self.entropy.incarnation();
+        let body = open.request.filter(|key| !key.named).map(|key| key.hash);
+        let Some(session) = self.session_mut(owner) else { return false };
+        let lost = match open.presented {
+            Some(cursor) if session.resume_at(cursor).is_ok() => false,
+            Some(_) => {
+                // A cursor of another life of the log (F11): nothing is known of what the handset holds.
+                session.declare_resync_everywhere(incarnation);
+                true
+            }
+            None if by_cookie => session.request_begins(body),
+            None => session.settle(),
+        };
+        if lost {
+            let reason = if open.presented.is_some() { "foreign_cursor" } else { "unacknowledged" };
+            self.count(Count::Resync(reason));
+        }
+        lost
+    }
+
+    fn remember_request(&mut self, open: &Open, owner: &Owner) {
+        if open.transport.kind == TransportKind::Tcp {
+            return;
+        }
+        let body = open.request.filter(|key| !key.named).map(|key| key.hash);
+        if let Some(session) = self.session_mut(owner) {
+            session.remember_request(body);
+        }
+    }
+
+    fn ensure_session(&mut self, id: &DeviceId) -> bool {
+        if self.devices.get(id).is_none_or(|device| device.session.is_some()) {
+            return false;
+        }
+        let log = SessionLog::new(self.entropy.session_id(), self.entropy.incarnation());
+        if let Some(device) = self.devices.get_mut(id) {
+            device.session = Some(log);
+        }
+        self.count(Count::Sessions(1));
+        true
+    }
+
+    /// The device was heard of: outstanding wake-ups are settled.
+    pub(crate) fn heard_of(&mut self, id: &DeviceId) {
+        let now = self.now;
+        let Some(device) = self.devices.get_mut(id) else { return };
+        device.last_seen = now;
+        self.dirty_devices.insert(id.clone());
+        if std::mem::take(&mut device.waking) {
+            self.outbox.push(Output::Contact(id.clone()));
+        }
+    }
+
+    /// Every LOGIN over HTTP gives a new cookie; the one before lives until the new one is used (F16).
+    fn set_cookie(&mut self, open: &Open, id: &DeviceId) {
+        if open.transport.kind == TransportKind::Tcp {
+            return;
+        }
+        let cookie = self.entropy.cookie();
+        let hash = sha256(cookie.expose());
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let [current, before] = device.cookies;
+        device.cookies = [Some(hash), current];
+        self.outbox.index(IndexChange { key: IndexKey::Cookie(hash), present: true });
+        if let Some(before) = before {
+            self.outbox.index(IndexChange { key: IndexKey::Cookie(before), present: false });
+        }
+        self.outbox.push(Output::SetCookie(open.conn, cookie));
+    }
+
+    /// The newest connection of a device wins; the older one's output ends here and counts as offered (F14, F15). False: it
+    /// flaps, and the newcomer is turned away.
+    fn take_over(&mut self, id: &DeviceId, by: ConnectionId) -> bool {
+        let owner = Owner::Device(id.clone());
+        let now = self.now;
+        for old in self.connections_of(&owner) {
+            if old == by {
+                continue;
+            }
+            let Some((heard, stream)) = self.connections.get(&old).map(|c| (c.last_heard, c.is_stream()))
+            else {
+                continue;
+            };
+            // A request that merely has not finished being written is no rival.
+            let rival = stream;
+            let allowed = !rival || self.devices.get_mut(id).is_some_and(|d| d.takeovers.allow(heard, now));
+            if !allowed {
+                return false;
+            }
+            self.end_connection(old, Some(Code::word("PIMAPTAKEOVER")), "the session was taken over");
+        }
+        true
+    }
+
+    /// Ends a connection's output: what it was reading is cancelled; a mutation under way finishes and is recorded.
+    pub(crate) fn end_connection(&mut self, conn: ConnectionId, code: Option<Code>, text: &'static str) {
+        self.write(conn, Response::Bye { code, text: text.into() });
+        self.cancel_reading(conn);
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.finished = true;
+            c.idle = None;
+        }
+        self.outbox.push(Output::Finish(conn));
+    }
+
+    fn is_crowded(&mut self, conn: ConnectionId, tag: &Tag) -> bool {
+        let crowded = self.connections.len() >= limits::CONNECTIONS_PER_ACCOUNT_MAX;
+        if crowded {
+            self.refuse(conn, tag, Code::word("LIMIT"), "too many connections of this account");
+        }
+        crowded
+    }
+
+    /// LOGIN is refused for a connection that the account does not take.
+    fn refuse(&mut self, conn: ConnectionId, tag: &Tag, code: Code, text: &'static str) {
+        self.outbox.push(Output::Write(conn, Response::coded(tag, Status::No, code, text)));
+        self.count(Count::Command("LOGIN", "no"));
+        self.outbox.push(Output::Finish(conn));
+    }
+
+    fn write_logged_in(&mut self, conn: ConnectionId, tag: &Tag) {
+        let code = Code::Capability(self.options.capability.clone());
+        self.count(Count::Command("LOGIN", "ok"));
+        self.write(conn, Response::coded(tag, Status::Ok, code, "LOGIN completed"));
+    }
+
+    /// LOGIN of a device, once its mailbox is up to date: SESSION, FOLDER, events or RESYNC, SESSIONID, OK (P-IMAP 5.1.4).
+    pub(crate) fn begin_login(&mut self, conn: ConnectionId, mut running: Running) {
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
+        let Task::Login { new } = running.task else { return };
+        let selected = self.session(&owner).and_then(|s| s.selected.clone());
+        if let Some(selected) = &selected {
+            match self.readiness(&owner, &selected.mailbox, running.since) {
+                crate::sync::Readiness::Ready => {}
+                crate::sync::Readiness::Waiting => {
+                    running.parked = Some(selected.mailbox.clone());
+                    return self.put_back(conn, running);
+                }
+                crate::sync::Readiness::Failed(fault) if crate::sync::is_gone(&fault) => {
+                    // The mailbox was deleted meanwhile: the session is in no mailbox (digest 4.2).
+                    if let Some(session) = self.session_mut(&owner) {
+                        session.forget_mailbox(&selected.mailbox);
+                    }
+                }
+                crate::sync::Readiness::Failed(fault) => {
+                    let Ending { code, text, .. } = crate::sync::ending_of(&fault);
+                    let tag = running.tag.clone().unwrap_or_else(|| Tag::new("*"));
+                    self.count(Count::Command("LOGIN", "no"));
+                    self.write(conn, Response::Tagged { tag, status: Status::No, code, text });
+                    self.outbox.push(Output::Finish(conn));
+                    if let Some(c) = self.connections.get_mut(&conn) {
+                        c.finished = true;
+                    }
+                    return;
+                }
+            }
+        }
+        let selected = self.session(&owner).and_then(|s| s.selected.clone());
+        if !new {
+            self.write(conn, Response::Session { selected: selected.is_some() });
+        }
+        if let Some(selected) = selected {
+            self.write(conn, Response::Folder(selected.mailbox.clone()));
+            if self.session(&owner).is_some_and(|s| s.needs_resync(&selected.mailbox)) {
+                self.declare_selected_resync(&owner, "resume");
+                self.write(conn, Response::Resync);
+            } else {
+                self.tell(
+                    conn,
+                    Flush { pushed_only: false, departures: self.permitted(conn, Departures::NotOwn) },
+                );
+            }
+        }
+        if let Some(id) = self.session(&owner).map(|s| s.id.clone()) {
+            self.write(conn, Response::SessionId(id));
+        }
+        self.tell_cursor(conn);
+        if let Some(tag) = &running.tag {
+            self.write_logged_in(conn, tag);
+        }
+        self.complete(conn, false);
+    }
+
+    /// A stale view cannot be told as events: it becomes RESYNC, durably.
+    pub(crate) fn declare_selected_resync(&mut self, owner: &Owner, reason: &'static str) {
+        let Some(session) = self.session_mut(owner) else { return };
+        let Some(mailbox) = session.selected.as_ref().map(|s| s.mailbox.clone()) else { return };
+        if session.told(&mailbox).is_some_and(|told| !told.resync) {
+            session.declare_resync(&mailbox);
+            self.count(Count::Resync(reason));
+        }
+    }
+}
+
+fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
+    Connection {
+        owner,
+        transport: open.transport,
+        cursors: open.cursors || open.presented.is_some(),
+        request: open.request,
+        commands: 0,
+        pipelined: false,
+        interactive: false,
+        pending: if matches!(open.by, OpenBy::Cookie(_)) { Pending::More } else { open.pending },
+        handed: 0,
+        cursor_told: None,
+        running: None,
+        idle: None,
+        writing: false,
+        selected_here: false,
+        enabled: false,
+        last_heard: account.now,
+        inband_at: None,
+        finished: false,
+        gone: false,
+        regular: None,
+        silent: false,
+        say_resync: false,
+    }
+}

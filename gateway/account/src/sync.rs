@@ -1,0 +1,371 @@
+//! Keeping mirrors up to date: when to ask upstream, and when a mailbox is ready for a command (design D2, D3).
+
+use crate::account::{Account, Question};
+use crate::connection::{Ending, Owner};
+use crate::contract::{Carry, Output};
+use crate::mirror::Mirror;
+use crate::verdict::ActiveFilter;
+use pimap_filters::ChangeKind;
+use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
+use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid};
+use pimap_view::UidSet;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// Whether a mailbox can serve a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Readiness {
+    /// The mirror is fresh enough and every verdict is there.
+    Ready,
+    /// A question is under way; the command is parked.
+    Waiting,
+    /// It cannot be had.
+    Failed(UpstreamFault),
+}
+
+impl Account {
+    /// Whether the mailbox is as fresh as a synchronisation asked for after question number `since`, with verdicts for the
+    /// owner; asks for what is missing.
+    pub(crate) fn readiness(&mut self, owner: &Owner, mailbox: &MailboxName, since: u64) -> Readiness {
+        if let Some((asked, fault)) = self.sync_faults.get(mailbox) {
+            if *asked > since {
+                return Readiness::Failed(fault.clone());
+            }
+        }
+        if let Owner::Device(id) = owner {
+            self.ensure_verdicts(id, mailbox);
+        }
+        let fresh =
+            self.mirrors.get(mailbox).is_some_and(|m| m.synced_by > since && m.uid_validity.is_some());
+        if !fresh || self.lacks_facts(mailbox) {
+            let syncing = self.mirrors.get(mailbox).and_then(|m| m.syncing);
+            if syncing.is_none_or(|(_, asked)| asked <= since) {
+                self.sync(mailbox);
+            }
+            return Readiness::Waiting;
+        }
+        let Owner::Device(id) = owner else { return Readiness::Ready };
+        self.ask_atoms(mailbox);
+        let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else {
+            return Readiness::Waiting;
+        };
+        if verdicts.ready && verdicts.queue.is_empty() { Readiness::Ready } else { Readiness::Waiting }
+    }
+
+    /// The live view of an owner; `None` while its verdicts are not all there.
+    pub(crate) fn live_if_ready(&self, owner: &Owner, mailbox: &MailboxName) -> Option<Cow<'_, UidSet>> {
+        let mirror = self.mirrors.get(mailbox)?;
+        match owner {
+            Owner::Regular(_) => Some(Cow::Borrowed(&mirror.uids)),
+            Owner::Device(id) => {
+                let verdicts = self.devices.get(id)?.verdicts.get(mailbox)?;
+                verdicts.ready.then(|| verdicts.live(mirror))
+            }
+        }
+    }
+
+    fn facts_wanted(&self, mailbox: &MailboxName) -> bool {
+        // Without CONDSTORE flags of everything are kept, since nothing else tells what changed (D2).
+        !self.upstream.mod_seqs
+            || self.devices.values().any(|d| d.verdicts.get(mailbox).is_some_and(|v| v.needs_facts()))
+    }
+
+    fn lacks_facts(&self, mailbox: &MailboxName) -> bool {
+        let kept = self.mirrors.get(mailbox).is_some_and(|m| m.facts.is_some());
+        !kept && self.facts_wanted(mailbox)
+    }
+
+    /// Asks for a synchronisation, or notes that another is wanted after the one under way.
+    pub(crate) fn sync(&mut self, mailbox: &MailboxName) {
+        let facts = self.facts_wanted(mailbox);
+        let mirror = self.mirrors.entry(mailbox.clone()).or_insert_with(Mirror::new);
+        if mirror.syncing.is_some() {
+            mirror.sync_again = true;
+            return;
+        }
+        let known = mirror.known(facts);
+        let request = UpstreamRequest::Sync { mailbox: mailbox.clone(), known, facts };
+        let ticket = self.ask(request, Carry::Nothing, Question::Sync(mailbox.clone()));
+        if let Some(mirror) = self.mirrors.get_mut(mailbox) {
+            mirror.syncing = Some((ticket, self.asked));
+            mirror.sync_again = false;
+        }
+    }
+
+    /// A synchronisation was answered.
+    pub(crate) fn synced(&mut self, mailbox: &MailboxName, ticket: Ticket, reply: UpstreamReply) {
+        self.moved.insert(mailbox.clone());
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        let Some((_, asked)) = mirror.syncing.take_if(|(asked, _)| *asked == ticket) else { return };
+        let again = std::mem::take(&mut mirror.sync_again);
+        match reply {
+            UpstreamReply::Ok(Data::Synced(synced)) => {
+                self.sync_faults.remove(mailbox);
+                if self.apply_synced(mailbox, *synced) {
+                    if let Some(mirror) = self.mirrors.get_mut(mailbox) {
+                        mirror.synced_by = asked;
+                    }
+                } else {
+                    return self.sync(mailbox);
+                }
+            }
+            UpstreamReply::Ok(_) => self.sync_failed(mailbox, asked, UpstreamFault::Misbehaved),
+            UpstreamReply::Refused { text, .. } => {
+                self.sync_failed(mailbox, asked, UpstreamFault::NoSuchMailbox(text));
+            }
+            UpstreamReply::Failed(fault) => self.sync_failed(mailbox, asked, fault),
+        }
+        if again {
+            self.sync(mailbox);
+        }
+        self.ask_atoms(mailbox);
+    }
+
+    fn sync_failed(&mut self, mailbox: &MailboxName, asked: u64, fault: UpstreamFault) {
+        if is_gone(&fault) {
+            // Sessions that know the mailbox lose it when it is told gone; a mere failure to open changes nothing.
+            self.mirrors.remove(mailbox);
+            self.dirty_mirrors.insert(mailbox.clone(), BTreeSet::new());
+        }
+        self.sync_faults.insert(mailbox.clone(), (asked, fault));
+    }
+
+    /// Asks upstream for the atoms of filters that still lack verdicts, one question an atom and burst.
+    pub(crate) fn ask_atoms(&mut self, mailbox: &MailboxName) {
+        let wanted: Vec<ActiveFilter> = self
+            .devices
+            .values()
+            .filter_map(|d| d.verdicts.get(mailbox))
+            .flat_map(|v| v.filters().map(ActiveFilter::clone))
+            .collect();
+        let Some(mirror) = self.mirrors.get_mut(mailbox).filter(|m| m.uid_validity.is_some()) else { return };
+        let mut used = BTreeSet::new();
+        for filter in &wanted {
+            for key in filter.filter.upstream_atoms() {
+                used.insert(mirror.atom(&filter.charset, key));
+            }
+        }
+        for index in used {
+            let Some(mirror) = self.mirrors.get(mailbox) else { return };
+            let Some(atom) = mirror.atoms.get(index) else { continue };
+            let (Some((through, program)), Some(at)) = (mirror.atom_question(atom), mirror.at(mailbox))
+            else {
+                continue;
+            };
+            let request = UpstreamRequest::Search(at, atom.charset.clone(), program);
+            let ticket = self.ask(request, Carry::Nothing, Question::Atom(mailbox.clone(), index));
+            if let Some(atom) = self.mirrors.get_mut(mailbox).and_then(|m| m.atoms.get_mut(index)) {
+                atom.asked = Some((ticket, through));
+            }
+        }
+        self.judge_waiting(mailbox);
+    }
+
+    /// Upstream's verdicts on an atom.
+    pub(crate) fn atom_answered(
+        &mut self,
+        mailbox: &MailboxName,
+        index: usize,
+        ticket: Ticket,
+        reply: UpstreamReply,
+    ) {
+        self.moved.insert(mailbox.clone());
+        let asked_by = self.asked;
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        let Some(atom) = mirror.atoms.get_mut(index) else { return };
+        let Some((_, through)) = atom.asked.take_if(|(asked, _)| *asked == ticket) else { return };
+        match reply {
+            UpstreamReply::Ok(Data::Uids(uids)) => {
+                let new = mirror.uids.intersect_ranges(&uids);
+                for uid in new.iter().filter(|uid| uid.get() > atom.through && uid.get() <= through) {
+                    atom.matches.insert(uid);
+                }
+                atom.through = through;
+                atom.failed = false;
+                self.ask_atoms(mailbox);
+            }
+            UpstreamReply::Failed(UpstreamFault::UidValidityChanged) => self.sync(mailbox),
+            UpstreamReply::Refused { .. } => {
+                // The server cannot search for this: nothing matches, rather than asking for ever. (A NO for a body search
+                // that takes too long is the operator's to see; the message stays hidden, never wrongly shown.)
+                atom.through = through;
+                atom.failed = true;
+                self.ask_atoms(mailbox);
+            }
+            UpstreamReply::Ok(_) | UpstreamReply::Failed(_) => {
+                // Asked again with the next burst, or by a command that needs it; commands that wait are told.
+                self.sync_faults.insert(mailbox.clone(), (asked_by, UpstreamFault::Unavailable));
+            }
+        }
+    }
+
+    /// A fact from the watching connection.
+    pub(crate) fn upstream_event(&mut self, event: UpstreamEvent) {
+        match event {
+            UpstreamEvent::Back { notify, mod_seqs, .. } => {
+                self.upstream = crate::account::Upstream { up: true, notify, mod_seqs, refused: false };
+                self.sync_faults.clear();
+                for mailbox in self.watched() {
+                    self.sync(&mailbox);
+                }
+            }
+            UpstreamEvent::Lost => self.upstream.up = false,
+            UpstreamEvent::CredentialsRefused => {
+                self.upstream.refused = true;
+                self.upstream.up = false;
+                self.kill_cookies();
+            }
+            UpstreamEvent::Changed { mailbox, uid_validity, facts } => {
+                if self.is_mirrored(&mailbox, uid_validity) {
+                    self.apply_changed(&mailbox, facts, None, ChangeKind::FlagChange);
+                }
+            }
+            UpstreamEvent::Vanished { mailbox, uid_validity, uids } => {
+                if self.is_mirrored(&mailbox, uid_validity) {
+                    self.apply_gone(&mailbox, &uids, None);
+                }
+            }
+            UpstreamEvent::Status { mailbox, uid_validity, uid_next, messages, highest_mod_seq } => {
+                let Some(mirror) = self.mirrors.get(&mailbox) else {
+                    if self.devices.values().any(|d| d.notifies_everywhere()) {
+                        self.sync(&mailbox);
+                    }
+                    return;
+                };
+                let applied = mirror.echoes.values().max().copied().unwrap_or_default().max(mirror.highest);
+                let same = uid_validity.is_none_or(|v| mirror.uid_validity == Some(v))
+                    && uid_next.is_some_and(|n| n == mirror.uid_next)
+                    && messages.is_some_and(|n| n == mirror.uids.len())
+                    && highest_mod_seq.is_none_or(|m| m <= applied);
+                if !same && self.watched().contains(&mailbox) {
+                    self.sync(&mailbox);
+                }
+            }
+            UpstreamEvent::Mailbox { item, old_name } => self.folder_event(&item, old_name.as_ref()),
+        }
+    }
+
+    /// Events of a mailbox under another UIDVALIDITY than the mirror's mean: look again.
+    fn is_mirrored(&mut self, mailbox: &MailboxName, uid_validity: pimap_types::UidValidity) -> bool {
+        let Some(mirror) = self.mirrors.get(mailbox) else { return false };
+        match mirror.uid_validity {
+            Some(known) if known == uid_validity => true,
+            _ => {
+                self.sync(mailbox);
+                false
+            }
+        }
+    }
+
+    /// Mailboxes whose changes matter: selected in a session, or with a notification filter (design D3).
+    pub(crate) fn watched(&self) -> BTreeSet<MailboxName> {
+        let mut watched = BTreeSet::new();
+        for owner in self.owners() {
+            let selected = self.session(&owner).and_then(|s| s.selected.as_ref());
+            watched.extend(selected.map(|s| s.mailbox.clone()));
+        }
+        for device in self.devices.values().filter(|d| d.notifies()) {
+            watched.extend(device.notified_mailboxes().cloned());
+            if device.notifies_everywhere() {
+                watched.insert(MailboxName::new("INBOX"));
+                watched.extend(self.mirrors.keys().cloned());
+            }
+        }
+        watched
+    }
+
+    /// Tells upstream what to watch, when that changed.
+    pub(crate) fn update_watch(&mut self) {
+        let watched = self.watched();
+        let streamed = self.connections.values().filter(|c| c.idle.is_some() && !c.finished).find_map(|c| {
+            self.session(&c.owner).and_then(|s| s.selected.as_ref()).map(|s| s.mailbox.clone())
+        });
+        let inbox = watched.iter().find(|m| m.is_inbox()).cloned();
+        let first = streamed.or(inbox).or_else(|| watched.first().cloned());
+        let all = self.devices.values().any(|d| d.notifies_everywhere());
+        let list = WatchList { first, mailboxes: watched.iter().cloned().collect(), all };
+        if self.watching.as_ref() != Some(&list) {
+            // A mailbox that joins is looked at at once: what happened while nobody watched is not lost.
+            let before: BTreeSet<MailboxName> =
+                self.watching.take().map(|w| w.mailboxes.into_iter().collect()).unwrap_or_default();
+            self.watching = Some(list.clone());
+            self.outbox.push(Output::Watch(list));
+            for mailbox in watched.difference(&before) {
+                let unknown =
+                    self.mirrors.get(mailbox).is_none_or(|m| m.synced_by == 0 && m.syncing.is_none());
+                if unknown {
+                    for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+                        self.ensure_verdicts(&id, mailbox);
+                    }
+                    self.sync(mailbox);
+                }
+            }
+        }
+    }
+
+    /// Whether changes of the mailbox are reported within about a second.
+    pub(crate) fn is_watched_live(&self, mailbox: &MailboxName) -> bool {
+        let Some(watching) = self.watching.as_ref().filter(|_| self.upstream.up) else { return false };
+        let synced = self.mirrors.get(mailbox).is_some_and(|m| m.synced_by > 0 && m.syncing.is_none());
+        synced && (self.upstream.notify || watching.first.as_ref() == Some(mailbox))
+    }
+
+    /// Mirrors that nobody needs any more are dropped, with their rows.
+    pub(crate) fn drop_unneeded_mirrors(&mut self) {
+        let mut needed = self.watched();
+        for owner in self.owners() {
+            needed.extend(self.session(&owner).iter().flat_map(|s| s.mailboxes().map(|(m, _)| m.clone())));
+        }
+        let parked = self.connections.values().filter_map(|c| c.running.as_ref()?.parked.clone());
+        needed.extend(parked);
+        let unneeded: Vec<MailboxName> = self
+            .mirrors
+            .iter()
+            .filter(|(name, m)| !needed.contains(*name) && m.syncing.is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for mailbox in unneeded {
+            if let Some(mirror) = self.mirrors.remove(&mailbox) {
+                self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
+            }
+            for device in self.devices.values_mut() {
+                device.verdicts.remove(&mailbox);
+            }
+        }
+        self.sync_faults.retain(|mailbox, _| needed.contains(mailbox));
+    }
+
+    /// The flags of a message as far as the mirror keeps them.
+    pub(crate) fn flags_of(&self, mailbox: &MailboxName, uid: Uid) -> pimap_types::Flags {
+        let facts = self.mirrors.get(mailbox).and_then(|m| m.facts_of(uid));
+        facts.map(|f| f.flags).unwrap_or_default()
+    }
+}
+
+/// Whether a fault means that the mailbox is not there.
+pub(crate) fn is_gone(fault: &UpstreamFault) -> bool {
+    matches!(fault, UpstreamFault::NoSuchMailbox(_))
+}
+
+/// The tagged answer for a fault: whose it is, and what to do about it.
+pub(crate) fn ending_of(fault: &UpstreamFault) -> Ending {
+    let no = |code: &'static str, text: &'static str| Ending::new(Status::No, Some(Code::word(code)), text);
+    match fault {
+        UpstreamFault::Unavailable => no("UNAVAILABLE", "the mail server cannot be reached; try again later"),
+        UpstreamFault::InDoubt => {
+            no("PIMAPINDOUBT", "the connection to the mail server broke; it may or may not have been done")
+        }
+        UpstreamFault::UidValidityChanged => {
+            no("UNAVAILABLE", "the mailbox was replaced on the mail server; nothing was done")
+        }
+        UpstreamFault::NoSuchMailbox(text) => {
+            Ending::new(Status::No, Some(Code::word("NONEXISTENT")), text.clone())
+        }
+        UpstreamFault::CredentialsRefused => {
+            no("AUTHENTICATIONFAILED", "the mail server refuses the password; log in again")
+        }
+        UpstreamFault::Unsupported => no("CANNOT", "the mail server cannot do this selectively"),
+        UpstreamFault::Cancelled => no("UNAVAILABLE", "cancelled"),
+        UpstreamFault::Misbehaved => no("SERVERBUG", "the mail server broke the protocol"),
+    }
+}

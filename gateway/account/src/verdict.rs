@@ -1,0 +1,160 @@
+//! Verdicts: which messages of a mailbox pass one device's view and notification filters. The stored verdict is the only
+//! authority (F23); arrivals get theirs in UID order (F24).
+
+use crate::mirror::Mirror;
+use pimap_filters::Filter;
+use pimap_types::{Date, Flags, MessageFacts, ModSeq, Timestamp, Uid};
+use pimap_view::UidSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A verdict later than this counts as "in view, polled" and is corrected by a removal (F24), ms.
+pub(crate) const VERDICT_LATE_MS: i64 = 5_000;
+
+/// A filter in use, with the charset in which upstream is asked.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ActiveFilter {
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) charset: Option<String>,
+}
+
+impl ActiveFilter {
+    pub(crate) fn is_trivial(&self) -> bool {
+        self.filter.is_all() || self.filter.is_none()
+    }
+
+    /// Whether every atom that upstream evaluates has been evaluated for the UID.
+    fn is_evaluated(&self, mirror: &Mirror, uid: Uid) -> bool {
+        self.filter.upstream_atoms().iter().all(|key| {
+            let atom = mirror.atoms.iter().find(|a| a.key == *key && a.charset == self.charset);
+            atom.is_some_and(|atom| atom.through >= uid.get())
+        })
+    }
+
+    /// The verdict; `None` while something needed is unknown.
+    pub(crate) fn verdict(&self, mirror: &Mirror, uid: Uid, today: Date) -> Option<bool> {
+        if self.is_trivial() {
+            return Some(self.filter.is_all());
+        }
+        if !self.is_evaluated(mirror, uid) {
+            return None;
+        }
+        let facts = match mirror.facts_of(uid) {
+            Some(facts) => facts,
+            None if self.filter.needs_facts() => return None,
+            None => nameless(uid),
+        };
+        let keys = self.filter.upstream_atoms();
+        let matched = |index: usize| {
+            let atom = mirror.atoms.iter().find(|a| a.key == keys[index] && a.charset == self.charset);
+            atom.is_some_and(|atom| atom.matches.contains(uid))
+        };
+        Some(self.filter.evaluate(&facts, &matched, today))
+    }
+}
+
+/// A message of which a filter without fact atoms needs nothing.
+fn nameless(uid: Uid) -> MessageFacts {
+    MessageFacts { uid, flags: Flags::default(), internal_date: Date(0), size: 0, mod_seq: ModSeq(0) }
+}
+
+/// One device's verdicts on one mailbox.
+#[derive(Clone)]
+pub(crate) struct Verdicts {
+    pub(crate) view: ActiveFilter,
+    pub(crate) notification: ActiveFilter,
+    /// Members of the mobile repository; unused while the view filter is trivial.
+    pub(crate) in_view: UidSet,
+    /// Messages that pass the notification filter; unused while it is trivial.
+    pub(crate) notified: UidSet,
+    /// Every message of the mirror outside `queue` has its verdict.
+    pub(crate) ready: bool,
+    /// Arrivals whose verdict is awaited, and since when.
+    pub(crate) queue: BTreeMap<Uid, Timestamp>,
+    /// Taken into the view because their verdict was late.
+    pub(crate) assumed: UidSet,
+    /// Arrivals in `queue` that the device's own commands caused.
+    pub(crate) own: UidSet,
+}
+
+impl Verdicts {
+    pub(crate) fn new(view: ActiveFilter, notification: ActiveFilter) -> Self {
+        Self {
+            view,
+            notification,
+            in_view: UidSet::new(),
+            notified: UidSet::new(),
+            ready: false,
+            queue: BTreeMap::new(),
+            assumed: UidSet::new(),
+            own: UidSet::new(),
+        }
+    }
+
+    pub(crate) fn filters(&self) -> [&ActiveFilter; 2] {
+        [&self.view, &self.notification]
+    }
+
+    pub(crate) fn needs_facts(&self) -> bool {
+        self.filters().iter().any(|f| !f.is_trivial() && f.filter.needs_facts())
+    }
+
+    pub(crate) fn views(&self, mirror: &Mirror, uid: Uid) -> bool {
+        if self.view.filter.is_all() {
+            return mirror.uids.contains(uid) && !self.queue.contains_key(&uid);
+        }
+        !self.view.filter.is_none() && self.in_view.contains(uid)
+    }
+
+    pub(crate) fn notifies(&self, uid: Uid) -> bool {
+        if self.notification.filter.is_all() {
+            return true;
+        }
+        !self.notification.filter.is_none() && self.notified.contains(uid)
+    }
+
+    /// Both verdicts of a message, where all is known.
+    pub(crate) fn judge(&self, mirror: &Mirror, uid: Uid, today: Date) -> Option<(bool, bool)> {
+        Some((self.view.verdict(mirror, uid, today)?, self.notification.verdict(mirror, uid, today)?))
+    }
+
+    /// Stores a verdict.
+    pub(crate) fn record(&mut self, uid: Uid, view: bool, notification: bool) {
+        let set = |members: &mut UidSet, filter: &ActiveFilter, passes: bool| {
+            if filter.is_trivial() {
+                return;
+            }
+            if passes {
+                members.insert(uid)
+            } else {
+                members.remove(uid)
+            };
+        };
+        set(&mut self.in_view, &self.view, view);
+        set(&mut self.notified, &self.notification, notification);
+    }
+
+    /// The message is gone.
+    pub(crate) fn forget(&mut self, uid: Uid) {
+        self.in_view.remove(uid);
+        self.notified.remove(uid);
+        self.queue.remove(&uid);
+        self.assumed.remove(uid);
+    }
+
+    /// The live view of the device.
+    pub(crate) fn live<'a>(&'a self, mirror: &'a Mirror) -> std::borrow::Cow<'a, UidSet> {
+        use std::borrow::Cow;
+        if !self.view.filter.is_all() {
+            return Cow::Borrowed(&self.in_view);
+        }
+        if self.queue.is_empty() {
+            return Cow::Borrowed(&mirror.uids);
+        }
+        let mut live = mirror.uids.clone();
+        for uid in self.queue.keys() {
+            live.remove(*uid);
+        }
+        Cow::Owned(live)
+    }
+}
