@@ -87,13 +87,25 @@ impl Filter {
         Ok(Filter { expression, upstream_atoms })
     }
 
+    /// The filter that every message passes.
+    pub fn all() -> Filter {
+        Filter { expression: Expression::constant(true), upstream_atoms: Vec::new() }
+    }
+
+    /// The filter that no message passes: `NOT ALL` (P-IMAP 3.1.2).
+    pub fn none() -> Filter {
+        Filter { expression: Expression::constant(false), upstream_atoms: Vec::new() }
+    }
+
     /// A filter of the system's: `ALL` (every message) or `NONE` (no message), the defaults for view and
     /// notification (P-IMAP 3.1.2). Names compare without case, so that no handset can store an `all` which
     /// is not ALL: a name for which this is `Some` cannot be redefined.
     pub fn system(name: &str) -> Option<Filter> {
-        let passes =
-            [("ALL", true), ("NONE", false)].into_iter().find(|(word, _)| word.eq_ignore_ascii_case(name))?.1;
-        Some(Filter { expression: Expression::constant(passes), upstream_atoms: Vec::new() })
+        match name.to_ascii_uppercase().as_str() {
+            "ALL" => Some(Filter::all()),
+            "NONE" => Some(Filter::none()),
+            _ => None,
+        }
     }
 
     /// Whether simplifying has shown that every message passes.

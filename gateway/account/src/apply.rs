@@ -191,10 +191,10 @@ impl Account {
             }
         }
         self.moved.insert(mailbox.clone());
-        if let Some(Owner::Device(id)) = by {
-            if let Some(verdicts) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
-                verdicts.own.insert(uid);
-            }
+        if let Some(Owner::Device(id)) = by
+            && let Some(verdicts) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox))
+        {
+            verdicts.own.insert(uid);
         }
         self.release_queue(mailbox);
     }

@@ -398,10 +398,11 @@ impl Account {
     fn begin_poll(&mut self, conn: ConnectionId, running: &Running) -> Progress {
         let Some((owner, mailbox)) = self.selected_of(conn) else { return ok() };
         let told = self.session(&owner).is_some_and(|s| s.told(&mailbox).is_some_and(|t| !t.resync));
-        if told && !self.is_watched_live(&mailbox) {
-            if let Err(progress) = self.need_mailbox(conn, &mailbox, running.since) {
-                return progress;
-            }
+        if told
+            && !self.is_watched_live(&mailbox)
+            && let Err(progress) = self.need_mailbox(conn, &mailbox, running.since)
+        {
+            return progress;
         }
         ok()
     }

@@ -92,10 +92,10 @@ impl Account {
             self.break_truth(owner, mailbox, "log_overflow");
         }
         self.count(Count::Event(if class == Class::Pushed { "pushed" } else { "polled" }));
-        if class == Class::Pushed {
-            if let Owner::Device(id) = owner {
-                self.pushed(id, mailbox);
-            }
+        if class == Class::Pushed
+            && let Owner::Device(id) = owner
+        {
+            self.pushed(id, mailbox);
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) struct Device {
     pub(crate) mail_address: String,
     pub(crate) preferences: Preferences,
     /// Active filters by scope: view and notification. No entry: `ALL` and `NONE`.
-    pub(crate) activations: BTreeMap<FilterScope, (Option<Arc<str>>, Option<Arc<str>>)>,
+    pub(crate) activations: BTreeMap<FilterScope, FilterNames>,
     /// It set a P-IMAP preference or filter, ever: IDLE is push-only (D15, F30).
     pub(crate) touched: bool,
     pub(crate) key: Option<Secret>,
@@ -31,6 +31,9 @@ pub(crate) struct Device {
     /// The latest event time told outband: it never goes backwards (digest 17.1).
     pub(crate) event_time: Timestamp,
 }
+
+/// The names of an active view and notification filter, where they are set.
+pub(crate) type FilterNames = (Option<Arc<str>>, Option<Arc<str>>);
 
 /// The preferences with one value (P-IMAP 5.2.2).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -27,10 +27,7 @@ impl Account {
             Some(named) => {
                 ActiveFilter { filter: named.filter.clone(), charset: named.criteria.charset.clone() }
             }
-            None => {
-                let none = Filter::system("NONE").unwrap_or_else(|| unreachable_none());
-                ActiveFilter { filter: Arc::new(none), charset: None }
-            }
+            None => ActiveFilter { filter: Arc::new(Filter::none()), charset: None },
         }
     }
 
@@ -75,10 +72,4 @@ impl Account {
             }
         }
     }
-}
-
-/// `NONE` is a system filter by definition (P-IMAP 3.1.2); an empty program that refuses everything stands in if it were not.
-fn unreachable_none() -> Filter {
-    let nothing = pimap_types::search::SearchKey::Not(Box::new(pimap_types::search::SearchKey::All));
-    Filter::compile(&nothing).unwrap_or_else(|_| unreachable_none())
 }

@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 const VERSION: u8 = 1;
 
+/// A row's key and value.
+type RowSlice<'a> = (&'a [u8], &'a [u8]);
+
 impl Account {
     /// An account as stored. With `doubt` the store may be older than what handsets were told (F44): every session is told
     /// RESYNC and gets a new incarnation. The first `step` (a `Tick`) emits what the restart requires (Watch, Wake).
@@ -31,7 +34,7 @@ impl Account {
         doubt: bool,
     ) -> Result<Self, Damaged> {
         let mut account = Account::new(key, options, seed);
-        let mut sessions: BTreeMap<DeviceId, Vec<(&[u8], &[u8])>> = BTreeMap::new();
+        let mut sessions: BTreeMap<DeviceId, Vec<RowSlice>> = BTreeMap::new();
         for (key, row) in rows {
             let damaged = || Damaged(format!("row {:?}", String::from_utf8_lossy(key)));
             if let Some(rest) = key.strip_prefix(b"s/") {

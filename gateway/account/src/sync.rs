@@ -27,10 +27,10 @@ impl Account {
     /// Whether the mailbox is as fresh as a synchronisation asked for after question number `since`, with verdicts for the
     /// owner; asks for what is missing.
     pub(crate) fn readiness(&mut self, owner: &Owner, mailbox: &MailboxName, since: u64) -> Readiness {
-        if let Some((asked, fault)) = self.sync_faults.get(mailbox) {
-            if *asked > since {
-                return Readiness::Failed(fault.clone());
-            }
+        if let Some((asked, fault)) = self.sync_faults.get(mailbox)
+            && *asked > since
+        {
+            return Readiness::Failed(fault.clone());
         }
         if let Owner::Device(id) = owner {
             self.ensure_verdicts(id, mailbox);

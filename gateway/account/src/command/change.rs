@@ -73,10 +73,8 @@ impl Account {
         for report in reports {
             self.apply_flags(&mailbox, report, Some(&owner));
         }
-        if silent {
-            if let Some(c) = self.connections.get_mut(&conn) {
-                c.silent = true;
-            }
+        if silent && let Some(c) = self.connections.get_mut(&conn) {
+            c.silent = true;
         }
     }
 
@@ -223,10 +221,10 @@ impl Account {
     }
 
     pub(super) fn closed_mailbox(&mut self, conn: ConnectionId) -> Progress {
-        if let Some((owner, _)) = self.selected_of(conn) {
-            if let Some(session) = self.session_mut(&owner) {
-                session.deselect();
-            }
+        if let Some((owner, _)) = self.selected_of(conn)
+            && let Some(session) = self.session_mut(&owner)
+        {
+            session.deselect();
         }
         ok()
     }

@@ -31,10 +31,8 @@ impl Account {
         c.commands += 1;
         // E-2: octets sent after `+` prove everything written before it, and nothing after it (F2).
         let (owner, handed, pipelined) = (c.owner.clone(), c.handed, c.pipelined);
-        if !pipelined {
-            if let Some(session) = self.session_mut(&owner).filter(|s| !s.cursors) {
-                session.acknowledge(handed);
-            }
+        if !pipelined && let Some(session) = self.session_mut(&owner).filter(|s| !s.cursors) {
+            session.acknowledge(handed);
         }
         if let Some(id) = self.device_of(conn) {
             self.heard_of(&id);
