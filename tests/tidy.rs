@@ -127,7 +127,7 @@ fn no_path_of_one_machine_is_written_down() {
                     before.is_none_or(|before| !before.is_alphanumeric() && !"_-./}".contains(before))
                 })
             };
-            if banned.iter().any(|word| starts(word)) {
+            if banned.iter().any(starts) {
                 findings.push(format!("{name}:{}: {}", at + 1, line.trim()));
             }
         }

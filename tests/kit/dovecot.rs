@@ -7,7 +7,7 @@
 mod tests;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -250,7 +250,7 @@ fn config(scratch: &Scratch, users: &Users, ports: [u16; 3], riches: &Riches) ->
     words.iter().fold(CONFIG.to_owned(), |text, (word, value)| text.replace(word, value))
 }
 
-/// Starts the daemon and waits for its greeting; nothing when it ends instead.
+/// Starts the daemon and waits until it lets a user in; nothing when it ends instead.
 fn launch(scratch: &Scratch, ports: [u16; 3]) -> Option<Running> {
     let output = fs::File::create(scratch.join("output")).expect("a file for its output");
     let mut command = Command::new("dovecot");
@@ -261,11 +261,21 @@ fn launch(scratch: &Scratch, ports: [u16; 3]) -> Option<Running> {
         if process.exited().is_some() {
             return Some(false);
         }
-        let stream = TcpStream::connect(local(ports[0])).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let mut greeting = String::new();
-        BufReader::new(stream).read_line(&mut greeting).ok()?;
-        greeting.starts_with("* OK").then_some(true)
+        logs_in(local(ports[0]), &scratch.path().display().to_string()).then_some(true)
     });
     (ready == Some(true)).then_some(process)
+}
+
+/// Whether a user can log in: the greeting comes before the processes behind it are ready. It names the directory,
+/// so that another test's server on a port that was taken is not mistaken for this one.
+fn logs_in(address: SocketAddr, greeting: &str) -> bool {
+    let converse = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        stream.write_all(format!("a LOGIN ready {PASSWORD}\r\nb LOGOUT\r\n").as_bytes())?;
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers)?;
+        Ok::<_, std::io::Error>(answers)
+    };
+    converse().is_ok_and(|answers| answers.contains(greeting) && answers.contains("\r\na OK "))
 }

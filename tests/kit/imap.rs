@@ -69,7 +69,10 @@ impl Imap {
 
     /// The next line; panics when none comes in time.
     pub fn line(&mut self) -> Vec<u8> {
-        self.line_within(PATIENCE).expect("a line from the IMAP server")
+        let line = self.line_within(PATIENCE);
+        line.unwrap_or_else(|| {
+            panic!("no line from the IMAP server, only {:?}", show(self.lines.remainder()))
+        })
     }
 
     /// The next line, if one comes within `limit`; nothing as well when the server closed.
