@@ -168,7 +168,7 @@ impl Account {
     /// What a new request says about what was offered before. Returns whether a mailbox went to RESYNC.
     fn resume_position(&mut self, open: &Open, owner: &Owner, by_cookie: bool) -> bool {
         let incarnation = self.entropy.incarnation();
-        let body = open.request.filter(|key| !key.named).map(|key| key.hash);
+        let body = open.request.map(|key| key.hash);
         let Some(session) = self.session_mut(owner) else { return false };
         let lost = match open.presented {
             Some(cursor) if session.resume_at(cursor).is_ok() => false,
@@ -191,7 +191,7 @@ impl Account {
         if open.transport.kind == TransportKind::Tcp {
             return;
         }
-        let body = open.request.filter(|key| !key.named).map(|key| key.hash);
+        let body = open.request.map(|key| key.hash);
         if let Some(session) = self.session_mut(owner) {
             session.remember_request(body);
         }
