@@ -1,0 +1,350 @@
+//! One handset's conversation: commands in, one at a time, answers and events out; over TCP, TLS or one HTTP exchange.
+//!
+//! ```text
+//!  Listening ─ LOGIN ──► Admitting ─ let in ─► Running ─ Complete ─► Listening ─ command ─► Running …
+//!      │    ─ cookie ──► Recalling ─ found ──────┘  │                    ▲
+//!      │                                            ├─ Complete, idling ─► Idling ─ DONE ─► Running
+//!      └─ input ended ─► Over                       └─ Finish ─► Ending ─ input ended, 5 s ─► Over
+//! ```
+//!
+//! It decides nothing about mail: what is allowed before LOGIN is answered here, everything else goes to the account.
+//! The next command goes there only after the last one is answered, while reading goes on into a bounded buffer, so that
+//! a handset that vanished is noticed and pipelining is seen (F2). One loop: wait for an action, apply it.
+
+mod append;
+mod apply;
+mod clock;
+mod command;
+#[cfg(test)]
+mod tests;
+
+use super::link::{Link, Read};
+use super::mail::{AccountHandle, Membership};
+use super::outbox::{Outbox, Signal, Taken};
+use crate::auth::{Admission, Refusal};
+use crate::front::Front;
+use append::{Message, Pumped};
+use bytes::Bytes;
+use clock::Clock;
+use futures_util::future::BoxFuture;
+use pimap_account::contract::{Pending, RequestKey, Transport, TransportKind};
+use pimap_types::command::Cursor;
+use pimap_types::{Command, ConnectionId, DeviceId, Response, Tag};
+use pimap_wire::frame::{Framer, LiteralMode};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Octets read ahead of the running command; more: the handset waits.
+const READ_AHEAD_BYTES_MAX: usize = 64 << 10;
+
+/// What is known of a connection before its first octet.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// What carries it.
+    pub transport: Transport,
+    /// Whether a password may be sent over it.
+    pub may_login: bool,
+    /// Whether STARTTLS is on offer.
+    pub starttls: bool,
+    /// Whether to greet: TCP, before TLS was started within it.
+    pub greet: bool,
+    /// SHA-256 of the session cookie that came with the request.
+    pub cookie: Option<[u8; 32]>,
+    /// The cursor in `PIMAP-Ack`.
+    pub presented: Option<Cursor>,
+    /// Whether there was a `PIMAP-Ack`.
+    pub cursors: bool,
+    /// The request's name.
+    pub request: Option<RequestKey>,
+}
+
+impl Manner {
+    fn is_http(&self) -> bool {
+        self.transport.kind != TransportKind::Tcp
+    }
+}
+
+/// How a conversation ended.
+pub enum Ended<L> {
+    /// It is over. The account is not told yet: whether an HTTP response was written whole is known only later.
+    Over(Option<Membership>),
+    /// TLS is to begin on this link, now that `OK` is sent.
+    StartTls(L),
+}
+
+/// See the module.
+pub struct Conversation<L> {
+    link: L,
+    front: Arc<Front>,
+    manner: Manner,
+    conn: ConnectionId,
+    framer: Framer,
+    outbox: OwnOutbox,
+    membership: Option<Membership>,
+    phase: Phase,
+    outgoing: Outgoing,
+    clock: Clock,
+    /// The input has ended in good order.
+    input_ended: bool,
+    /// The next command was there before the last answer was handed over.
+    pipelined: bool,
+    /// LOGOUT was given to the account.
+    logging_out: bool,
+}
+
+/// The conversation's outbox: closed with it, however it ends, so that nobody waits for room in it.
+struct OwnOutbox(Arc<Outbox>);
+
+impl std::ops::Deref for OwnOutbox {
+    type Target = Outbox;
+    fn deref(&self) -> &Outbox {
+        &self.0
+    }
+}
+
+impl Drop for OwnOutbox {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What is being handed to the socket, and what is to be done afterwards.
+#[derive(Default)]
+struct Outgoing {
+    octets: Bytes,
+    signals: VecDeque<Signal>,
+    lines: Option<u64>,
+    caused_at: Option<Instant>,
+    under_way: bool,
+}
+
+enum Phase {
+    /// The next command may come.
+    Listening,
+    /// Upstream judges a password.
+    Admitting { tag: Tag, device: Option<DeviceId>, verdict: BoxFuture<'static, Result<Admission, Refusal>> },
+    /// The account of a cookie is looked up; the command waits.
+    Recalling { found: BoxFuture<'static, Option<AccountHandle>>, command: Box<Deferred> },
+    /// Something is being answered.
+    Running(Running),
+    /// IDLE.
+    Idling,
+    /// After LOGOUT within a batch: the rest of it is refused, command by command.
+    LoggedOut,
+    /// Nothing is written any more; what still comes is read, so that a reset does not destroy what was written last.
+    Ending { finished: bool },
+    /// TLS is to begin once `OK` is sent.
+    StartTls,
+    /// The end.
+    Over,
+}
+
+#[derive(Default)]
+struct Running {
+    /// The connection is joining the account; this waits until it has.
+    joining: Option<Joining>,
+    /// The account need not be told (again) that input follows.
+    more_told: bool,
+    /// The message of the running APPEND.
+    message: Option<Message>,
+}
+
+/// What follows when the account has taken the connection in.
+enum Joining {
+    Login,
+    Cookie(Box<Deferred>),
+}
+
+/// A command whose connection has no account yet.
+struct Deferred {
+    tag: Tag,
+    command: Command,
+    message: Option<Message>,
+}
+
+enum Action {
+    Read(Read),
+    Sent,
+    Took(Taken),
+    Admitted(Result<Admission, Refusal>),
+    Recalled(Option<AccountHandle>),
+    Pumped(Pumped),
+    Finished,
+    Deadline,
+    Lost(io::Error),
+}
+
+impl<L: Link> Conversation<L> {
+    /// A conversation about to begin. `already` are octets of the input that were read before.
+    pub fn new(link: L, front: Arc<Front>, manner: Manner, already: &[u8]) -> Self {
+        let mode = match manner.transport.kind {
+            TransportKind::HttpBatch => LiteralMode::Body,
+            TransportKind::HttpStream | TransportKind::Tcp => LiteralMode::Stream,
+        };
+        let mut framer = Framer::new(mode);
+        framer.feed(already);
+        Self {
+            link,
+            conn: front.next_connection(),
+            clock: Clock::start(front.settings.idle_timeout),
+            front,
+            manner,
+            framer,
+            outbox: OwnOutbox(Arc::default()),
+            membership: None,
+            phase: Phase::Listening,
+            outgoing: Outgoing::default(),
+            input_ended: false,
+            pipelined: false,
+            logging_out: false,
+        }
+    }
+
+    /// What will be written, for whoever must know how it began.
+    pub fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox.0)
+    }
+
+    /// The input ended with the octets given to [`Conversation::new`].
+    pub fn end_input(&mut self) {
+        self.input_ended = true;
+        self.framer.end_of_input();
+    }
+
+    /// Runs the conversation to its end.
+    pub async fn run(mut self) -> Ended<L> {
+        if self.manner.greet {
+            self.outbox.write_own(&self.front.greeting(self.manner.may_login, self.manner.starttls));
+        }
+        loop {
+            self.advance();
+            match self.phase {
+                Phase::Over => break,
+                Phase::StartTls if !self.outgoing.under_way && self.outgoing.signals.is_empty() => {
+                    return Ended::StartTls(self.link);
+                }
+                _ => {}
+            }
+            let action = poll_fn(|cx| self.poll_action(cx)).await;
+            self.apply(action);
+        }
+        Ended::Over(self.membership.take())
+    }
+
+    /// The next thing that happens. Reading comes before sending, so that what was there before an answer is handed
+    /// over is known to have been there (F2).
+    fn poll_action(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
+        if self.wants_input()
+            && let Poll::Ready(read) = self.link.poll_read(cx, self.framer.input())
+        {
+            return Poll::Ready(read.map_or_else(Action::Lost, Action::Read));
+        }
+        if self.outgoing.under_way {
+            if let Poll::Ready(sent) = self.link.poll_send(cx, &mut self.outgoing.octets) {
+                return Poll::Ready(sent.map_or_else(Action::Lost, |()| Action::Sent));
+            }
+        } else if !matches!(self.phase, Phase::Ending { .. })
+            && let Poll::Ready(taken) = self.outbox.poll_take(cx)
+        {
+            return Poll::Ready(Action::Took(taken));
+        }
+        if let Poll::Ready(action) = self.poll_phase(cx) {
+            return Poll::Ready(action);
+        }
+        let deadline = self.deadline();
+        self.clock.poll_until(cx, deadline).map(|()| Action::Deadline)
+    }
+
+    fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
+        match &mut self.phase {
+            Phase::Admitting { verdict, .. } => verdict.as_mut().poll(cx).map(Action::Admitted),
+            Phase::Recalling { found, .. } => found.as_mut().poll(cx).map(Action::Recalled),
+            Phase::Running(Running { message: Some(message), .. }) => {
+                message.poll_pump(cx, &mut self.framer).map(Action::Pumped)
+            }
+            Phase::Ending { finished: false } => {
+                self.link.poll_finish(cx).map(|end| end.map_or_else(Action::Lost, |()| Action::Finished))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    fn wants_input(&mut self) -> bool {
+        if self.input_ended {
+            return false;
+        }
+        match self.phase {
+            Phase::Over | Phase::StartTls => false,
+            Phase::Listening | Phase::Idling | Phase::LoggedOut | Phase::Ending { .. } => true,
+            _ => self.framer.input().len() < READ_AHEAD_BYTES_MAX,
+        }
+    }
+
+    /// Takes what can be taken of the input.
+    fn advance(&mut self) {
+        loop {
+            let frame = match self.phase {
+                Phase::Listening | Phase::Idling | Phase::LoggedOut => self.framer.next_frame(),
+                _ => break,
+            };
+            match frame {
+                Some(frame) => self.on_frame(frame),
+                None if self.input_ended => self.on_input_end(),
+                None => break,
+            }
+        }
+        let undecided = self.membership.is_none()
+            && (self.framer.has_buffered()
+                || matches!(self.phase, Phase::Admitting { .. } | Phase::Recalling { .. }));
+        let joining = matches!(&self.phase, Phase::Running(running) if running.joining.is_some());
+        self.link.hold_head(undecided || joining);
+    }
+
+    /// Nothing more will come, and all that came is answered.
+    fn on_input_end(&mut self) {
+        match (&self.phase, &self.membership) {
+            // The end of the body is the DONE that can no longer come: the handset gets its answer.
+            (Phase::Idling, Some(membership)) if self.manner.is_http() => {
+                let conn = self.conn;
+                membership.input(pimap_account::Input::Done { conn, pending: Pending::Nothing });
+                self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
+            }
+            _ => {
+                self.logging_out = false;
+                self.finish();
+            }
+        }
+    }
+
+    /// What follows the octets consumed so far.
+    fn pending(&self) -> Pending {
+        if self.framer.has_buffered() {
+            return Pending::More;
+        }
+        match (self.manner.transport.kind, self.link.expected()) {
+            (TransportKind::Tcp, _) => Pending::Nothing,
+            _ if self.input_ended => Pending::Nothing,
+            (_, Some(0)) => Pending::Nothing,
+            (_, Some(_)) => Pending::More,
+            (_, None) => Pending::Unknown,
+        }
+    }
+
+    /// Writes an answer of our own; the next command may come when it is handed over.
+    fn answer(&mut self, response: &Response) {
+        self.outbox.write_own(response);
+        self.outbox.signal(Signal::Complete { idling: false });
+        self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
+    }
+
+    /// Says goodbye and ends.
+    fn bye(&mut self, text: &'static str) {
+        self.outbox.write_own(&Response::Bye { code: None, text: text.into() });
+        self.outbox.signal(Signal::Finish);
+        self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
+    }
+}

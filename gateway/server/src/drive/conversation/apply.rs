@@ -1,0 +1,188 @@
+//! What each action does to the conversation.
+
+use super::append::Pumped;
+use super::{Action, Conversation, Joining, Outgoing, Phase, Running};
+use crate::drive::link::{Link, Read};
+use crate::drive::mail::Mail;
+use crate::drive::outbox::{Outlook, Signal, Taken};
+use pimap_account::Input;
+use pimap_account::contract::TransportKind;
+use pimap_types::Response;
+use std::borrow::Cow;
+use tokio::time::Instant;
+
+impl<L: Link> Conversation<L> {
+    pub(super) fn apply(&mut self, action: Action) {
+        match action {
+            Action::Read(Read::Octets) => self.on_read(),
+            Action::Read(Read::End) => self.on_end(),
+            Action::Took(taken) => self.on_taken(taken),
+            Action::Sent => self.on_sent(),
+            Action::Admitted(verdict) => self.on_admitted(verdict),
+            Action::Recalled(found) => self.on_recalled(found),
+            Action::Pumped(pumped) => self.on_pumped(pumped),
+            Action::Finished => self.on_finished(),
+            Action::Deadline => self.on_deadline(),
+            Action::Lost(error) => {
+                tracing::debug!(conn = self.conn.0, %error, "handset is gone");
+                self.phase = Phase::Over;
+            }
+        }
+    }
+
+    fn on_read(&mut self) {
+        self.clock.read_at = Instant::now();
+        match &mut self.phase {
+            Phase::Ending { .. } => self.framer.input().clear(),
+            Phase::Running(running) if !running.more_told && running.message.is_none() => {
+                running.more_told = true;
+                if let Some(membership) = &self.membership {
+                    membership.input(Input::MoreInput(self.conn));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_end(&mut self) {
+        self.input_ended = true;
+        if self.manner.is_http() {
+            // A body that ended in good order ends its last line too; a TCP connection may have been cut anywhere.
+            self.framer.end_of_input();
+        } else if matches!(self.phase, Phase::Idling) {
+            self.phase = Phase::Over;
+        }
+        if let Phase::Ending { finished } = self.phase
+            && finished
+        {
+            self.phase = Phase::Over;
+        }
+    }
+
+    fn on_taken(&mut self, taken: Taken) {
+        if self.outbox.outlook() == Outlook::Overflowed {
+            tracing::warn!(conn = self.conn.0, "handset reads too slowly; cut off");
+            self.phase = Phase::Over;
+            return;
+        }
+        let Taken { octets, signals, lines, caused_at } = taken;
+        self.outgoing = Outgoing { octets, signals, lines, caused_at, under_way: true };
+        self.clock.sending_since = Instant::now();
+    }
+
+    /// Everything taken is with the socket.
+    fn on_sent(&mut self) {
+        let outgoing = std::mem::take(&mut self.outgoing);
+        self.clock.sent_at = Instant::now();
+        if let Some(caused_at) = outgoing.caused_at {
+            crate::metrics::push_seconds(caused_at.elapsed());
+        }
+        if let (Some(lines), Some(membership)) = (outgoing.lines, &self.membership) {
+            membership.account.send(Mail::Drained { conn: self.conn, lines });
+        }
+        for signal in outgoing.signals {
+            self.on_signal(signal);
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        if matches!(self.phase, Phase::Over | Phase::Ending { .. } | Phase::LoggedOut) {
+            return;
+        }
+        match signal {
+            Signal::Complete { idling } => self.on_complete(idling),
+            Signal::TakeAppend(to) => self.on_take_append(to),
+            Signal::Finish => self.on_finish(),
+        }
+    }
+
+    fn on_complete(&mut self, idling: bool) {
+        self.clock.command_at = Instant::now();
+        self.pipelined = self.framer.has_buffered();
+        let phase = std::mem::replace(&mut self.phase, Phase::Listening);
+        let Phase::Running(Running { joining, message, .. }) = phase else {
+            self.phase = phase;
+            return;
+        };
+        if let Some(message) = message {
+            message.answered(&mut self.framer);
+        }
+        if idling {
+            self.framer.set_idle(true);
+            self.phase = Phase::Idling;
+        }
+        match joining {
+            None => {}
+            Some(Joining::Login) => self.framer.set_logged_in(true),
+            Some(Joining::Cookie(command)) => {
+                self.framer.set_logged_in(true);
+                self.give(*command);
+            }
+        }
+    }
+
+    fn on_take_append(&mut self, to: tokio::sync::mpsc::Sender<bytes::Bytes>) {
+        let Phase::Running(Running { message: Some(message), .. }) = &mut self.phase else { return };
+        message.flow_to(to, &mut self.framer);
+        if message.synchronizing {
+            self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
+        }
+    }
+
+    fn on_pumped(&mut self, pumped: Pumped) {
+        self.clock.read_at = Instant::now();
+        match pumped {
+            Pumped::Broken(rejection) if rejection.fatal => {
+                self.outbox.write_own(&rejection.response());
+                self.finish();
+            }
+            // The account answers for the command when upstream has given up on it.
+            Pumped::Moved | Pumped::Over | Pumped::Broken(_) => {}
+        }
+    }
+
+    /// Ends the output of our own accord, once what was written is handed over.
+    pub(super) fn finish(&mut self) {
+        self.outbox.signal(Signal::Finish);
+        self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
+    }
+
+    /// Hands over the answer to STARTTLS.
+    pub(super) fn flush_before_tls(&mut self) {
+        // Nothing but the answer can be there: nobody else knows the outbox yet.
+        let waker = std::task::Waker::noop();
+        if let std::task::Poll::Ready(taken) =
+            self.outbox.poll_take(&mut std::task::Context::from_waker(waker))
+        {
+            self.on_taken(taken);
+        }
+    }
+
+    fn on_finish(&mut self) {
+        // The account does not know the cookie, or turns it away: the handset is to log in, and the batch goes on.
+        let phase = std::mem::replace(&mut self.phase, Phase::Listening);
+        match phase {
+            Phase::Running(Running { joining: Some(Joining::Cookie(command)), .. }) => {
+                self.membership = None;
+                return self.refuse_without_session(*command);
+            }
+            other => self.phase = other,
+        }
+        if self.logging_out && self.manner.transport.kind == TransportKind::HttpBatch {
+            self.phase = Phase::LoggedOut;
+            return;
+        }
+        self.clock.ending_since = Instant::now();
+        // A TCP connection is shut down, then drained. The end of an HTTP response would make the server close the
+        // connection while the handset still sends, so there the draining comes first (measured.md 1).
+        self.phase = match (self.manner.is_http(), self.input_ended) {
+            (true, true) => Phase::Over,
+            (true, false) => Phase::Ending { finished: true },
+            (false, _) => Phase::Ending { finished: false },
+        };
+    }
+
+    fn on_finished(&mut self) {
+        self.phase = if self.input_ended { Phase::Over } else { Phase::Ending { finished: true } };
+    }
+}

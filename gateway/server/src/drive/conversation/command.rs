@@ -1,0 +1,232 @@
+//! Frames: what is answered here, and what goes to the account.
+
+use super::append::Message;
+use super::{Conversation, Deferred, Joining, Phase, Running};
+use crate::auth::{Admission, Refusal};
+use crate::drive::link::Link;
+use crate::drive::mail::{AccountHandle, Mail, Membership};
+use pimap_account::Input;
+use pimap_account::contract::{CommandInput, Open, OpenBy, TransportKind};
+use pimap_types::{Code, Command, DeviceId, Response, Status, Tag};
+use pimap_wire::decode::decode;
+use pimap_wire::frame::{CommandBytes, Frame};
+use std::borrow::Cow;
+use tokio::time::Instant;
+
+impl<L: Link> Conversation<L> {
+    pub(super) fn on_frame(&mut self, frame: Frame) {
+        self.clock.command_at = Instant::now();
+        match frame {
+            Frame::Command(octets) => self.on_octets(&octets, None),
+            Frame::AppendStart { command, synchronizing, .. } => {
+                self.on_octets(&command, Some(Message::new(synchronizing)));
+            }
+            Frame::NeedContinuation => {
+                self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
+            }
+            // What is left of a message that nobody wants any more.
+            Frame::AppendBytes(_) | Frame::AppendEnd => {}
+            Frame::Done => self.on_done(),
+            Frame::Rejected(rejection) if rejection.fatal => {
+                self.outbox.write_own(&rejection.response());
+                self.finish();
+            }
+            Frame::Rejected(rejection) => match self.phase {
+                Phase::Idling => self.outbox.write_own(&rejection.response()),
+                _ => self.answer(&rejection.response()),
+            },
+        }
+    }
+
+    fn on_octets(&mut self, octets: &CommandBytes, message: Option<Message>) {
+        let (tag, command) = match decode(octets) {
+            Ok(decoded) => decoded,
+            Err(_) if is_starttls(octets) => return self.on_starttls(octets),
+            Err(error) => {
+                if let Some(message) = message {
+                    message.answered(&mut self.framer);
+                }
+                return self.answer(&error.response());
+            }
+        };
+        if matches!(self.phase, Phase::LoggedOut) {
+            if let Some(message) = message {
+                message.answered(&mut self.framer);
+            }
+            return self.outbox.write_own(&Response::tagged(&tag, Status::Bad, "session closed"));
+        }
+        let deferred = Deferred { tag, command, message };
+        match (self.membership.is_some(), &deferred.command) {
+            (true, Command::Login(_)) => self.refuse(deferred, Status::Bad, None, "already logged in"),
+            (true, Command::Idle) if self.manner.transport.kind == TransportKind::HttpBatch => {
+                // PI-095: a response that is read whole cannot be idled in.
+                self.refuse(deferred, Status::Bad, None, "IDLE needs an open request body");
+            }
+            (true, _) => self.give(deferred),
+            (false, _) => self.before_login(deferred),
+        }
+    }
+
+    /// Answers a command without asking the account.
+    fn refuse(&mut self, deferred: Deferred, status: Status, code: Option<Code>, text: &'static str) {
+        let Deferred { tag, message, .. } = deferred;
+        if let Some(message) = message {
+            message.answered(&mut self.framer);
+        }
+        self.answer(&Response::Tagged { tag, status, code, text: Cow::Borrowed(text) });
+    }
+
+    fn before_login(&mut self, deferred: Deferred) {
+        let tag = deferred.tag.clone();
+        match &deferred.command {
+            Command::Capability => {
+                let words = self.front.capability(self.manner.may_login, self.manner.starttls);
+                self.outbox.write_own(&Response::Capability(words));
+                self.answer(&Response::tagged(&tag, Status::Ok, "CAPABILITY completed"));
+            }
+            Command::Login(_) if !self.manner.may_login => {
+                let text = "a password may not be sent without TLS";
+                self.refuse(deferred, Status::No, Some(Code::word("PRIVACYREQUIRED")), text);
+            }
+            Command::Login(login) => {
+                let (front, login) = (self.front.clone(), login.clone());
+                let device = login.device.clone();
+                let verdict = Box::pin(async move { front.authenticator.admit(&login).await });
+                self.phase = Phase::Admitting { tag, device, verdict };
+            }
+            // A cookie opens its session with the first command that is about a session (F16).
+            _ if self.manner.cookie.is_some() => self.recall(deferred),
+            Command::Noop => self.answer(&Response::tagged(&tag, Status::Ok, "NOOP completed")),
+            Command::Logout => {
+                self.outbox.write_own(&Response::Bye { code: None, text: "goodbye".into() });
+                self.outbox.write_own(&Response::tagged(&tag, Status::Ok, "LOGOUT completed"));
+                self.logging_out = true;
+                self.finish();
+            }
+            _ if self.manner.is_http() => self.refuse_without_session(deferred),
+            _ => self.refuse(deferred, Status::Bad, None, "log in first"),
+        }
+    }
+
+    /// The handset takes up a session that is not there: it is to log in (digest 16.1).
+    pub(super) fn refuse_without_session(&mut self, deferred: Deferred) {
+        let code = Some(Code::word("AUTHENTICATIONFAILED"));
+        self.refuse(deferred, Status::No, code, "no session: log in first");
+    }
+
+    fn recall(&mut self, deferred: Deferred) {
+        let Some(cookie) = self.manner.cookie else { return self.refuse_without_session(deferred) };
+        let front = self.front.clone();
+        let found = Box::pin(async move { front.directory.by_cookie(cookie).await });
+        self.phase = Phase::Recalling { found, command: Box::new(deferred) };
+    }
+
+    /// The account of the cookie is known, or there is none.
+    pub(super) fn on_recalled(&mut self, found: Option<AccountHandle>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Listening);
+        let Phase::Recalling { command, .. } = phase else { return };
+        // A cookie is tried once; what comes after is like a request without one.
+        let cookie = self.manner.cookie.take();
+        match (found, cookie) {
+            (Some(account), Some(cookie)) => {
+                self.join(account, OpenBy::Cookie(cookie), None, Joining::Cookie(command));
+            }
+            _ => self.refuse_without_session(*command),
+        }
+    }
+
+    /// Upstream has judged the password.
+    pub(super) fn on_admitted(&mut self, verdict: Result<Admission, Refusal>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Listening);
+        let Phase::Admitting { tag, device, .. } = phase else { return };
+        match verdict {
+            Ok(admission) => self.log_in(tag, device, admission),
+            Err(refusal) => {
+                let (code, text) = match refusal {
+                    Refusal::Name => ("AUTHENTICATIONFAILED", "this cannot be the name of a user"),
+                    Refusal::Password => ("AUTHENTICATIONFAILED", "name or password is wrong"),
+                    Refusal::Unavailable => ("UNAVAILABLE", "the mail server cannot be asked; try again"),
+                };
+                crate::metrics::command("LOGIN", "no");
+                self.answer(&Response::coded(&tag, Status::No, Code::word(code), text));
+            }
+        }
+    }
+
+    fn log_in(&mut self, tag: Tag, device: Option<DeviceId>, admission: Admission) {
+        let Admission { credentials, mail_address } = admission;
+        let Some(account) = self.front.directory.open(&credentials.account) else {
+            let code = Code::word("UNAVAILABLE");
+            return self.answer(&Response::coded(&tag, Status::No, code, "the gateway is shutting down"));
+        };
+        // The account's task knows the epoch and fills it in.
+        let by = OpenBy::Login { tag, device, mail_address, credential_epoch: 0 };
+        self.join(account, by, Some(credentials), Joining::Login);
+    }
+
+    fn join(
+        &mut self,
+        account: AccountHandle,
+        by: OpenBy,
+        credentials: Option<crate::drive::credentials::Credentials>,
+        joining: Joining,
+    ) {
+        let open = Open {
+            conn: self.conn,
+            by,
+            transport: self.manner.transport,
+            presented: self.manner.presented,
+            cursors: self.manner.cursors,
+            request: self.manner.request,
+            pending: self.pending(),
+        };
+        let membership = Membership::new(account, self.conn);
+        membership.account.send(Mail::Join { open, outbox: self.outbox(), credentials });
+        self.membership = Some(membership);
+        self.phase = Phase::Running(Running { joining: Some(joining), ..Running::default() });
+    }
+
+    /// Gives a command to the account.
+    pub(super) fn give(&mut self, deferred: Deferred) {
+        let Deferred { tag, command, message } = deferred;
+        let Some(membership) = &self.membership else { return };
+        let pending = self.pending();
+        self.logging_out = matches!(command, Command::Logout);
+        let more_told = pending == pimap_account::contract::Pending::More;
+        membership.input(Input::Command(CommandInput {
+            conn: self.conn,
+            tag,
+            command,
+            pending,
+            pipelined: std::mem::take(&mut self.pipelined),
+        }));
+        self.phase = Phase::Running(Running { more_told, message, joining: None });
+    }
+
+    fn on_done(&mut self) {
+        let pending = self.pending();
+        let Some(membership) = &self.membership else { return };
+        membership.input(Input::Done { conn: self.conn, pending });
+        self.phase = Phase::Running(Running::default());
+    }
+
+    fn on_starttls(&mut self, octets: &CommandBytes) {
+        let word = octets.octets().split(|octet| *octet == b' ').next().unwrap_or_default();
+        let tag = Tag::new(&String::from_utf8_lossy(word));
+        if !self.manner.starttls || self.membership.is_some() {
+            return self.answer(&Response::tagged(&tag, Status::Bad, "TLS cannot be started here"));
+        }
+        self.outbox.write_own(&Response::tagged(&tag, Status::Ok, "begin TLS negotiation now"));
+        // Whatever stands behind STARTTLS in clear text was not written by whom TLS will vouch for: it is dropped with the
+        // framer that holds it.
+        self.phase = Phase::StartTls;
+        self.flush_before_tls();
+    }
+}
+
+/// STARTTLS means something to the listener only, so the decoder does not know it.
+fn is_starttls(octets: &CommandBytes) -> bool {
+    let mut words = octets.octets().trim_ascii_end().splitn(2, |octet| *octet == b' ');
+    words.next().is_some_and(|tag| !tag.is_empty())
+        && words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"STARTTLS"))
+}

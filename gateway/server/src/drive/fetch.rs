@@ -1,0 +1,167 @@
+//! A FETCH on its way from upstream to a handset, piece by piece, its messages numbered as the handset knows them (F25).
+
+use super::outbox::{Gone, Outbox};
+use super::upstream::{AccountUpstream, Carried};
+use pimap_types::limits::PIECES_IN_FLIGHT_MAX;
+use pimap_types::upstream::{FetchPiece, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_view::UidSet;
+use pimap_wire::encode::{FETCH_TAIL, fetch_head};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Executes a FETCH, its pieces going straight to the connection. The reply comes after the last piece was written.
+pub async fn fetch(
+    upstream: Arc<dyn AccountUpstream>,
+    request: UpstreamRequest,
+    outbox: Arc<Outbox>,
+    numbers: Arc<UidSet>,
+) -> UpstreamReply {
+    let (to, pieces) = mpsc::channel(PIECES_IN_FLIGHT_MAX);
+    let asked = upstream.run(request, Carried::Fetch(to));
+    let written = translate(pieces, &outbox, &numbers);
+    let (reply, written) = tokio::join!(asked, written);
+    match (reply, written) {
+        (UpstreamReply::Ok(_) | UpstreamReply::Refused { .. }, Err(Gone)) => {
+            UpstreamReply::Failed(UpstreamFault::Cancelled)
+        }
+        (reply, _) => reply,
+    }
+}
+
+/// Writes pieces as FETCH responses. Messages that are not in `numbers` are dropped: the handset was not told of them.
+async fn translate(
+    mut pieces: mpsc::Receiver<FetchPiece>,
+    outbox: &Outbox,
+    numbers: &UidSet,
+) -> Result<(), Gone> {
+    let open = OpenMessage { outbox, open: false };
+    let mut message = open;
+    while let Some(piece) = pieces.recv().await {
+        match piece {
+            FetchPiece::Start(uid) => {
+                if let Some(position) = numbers.rank(uid) {
+                    outbox.open_message(&fetch_head(position)).await?;
+                    message.open = true;
+                }
+            }
+            FetchPiece::Bytes(octets) if message.open => outbox.piece(&octets).await?,
+            FetchPiece::Bytes(_) => {}
+            FetchPiece::End => {
+                if std::mem::take(&mut message.open) {
+                    outbox.close_message(FETCH_TAIL);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A message half written: whatever ends the stream before it is whole, the task's death included, ends the connection.
+struct OpenMessage<'a> {
+    outbox: &'a Outbox,
+    open: bool,
+}
+
+impl Drop for OpenMessage<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.outbox.break_message();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pimap_types::{Response, Status, Tag, Uid};
+    use std::future::poll_fn;
+
+    fn uid(n: u32) -> Uid {
+        Uid::new(n).expect("not zero")
+    }
+
+    fn numbers(uids: &[u32]) -> UidSet {
+        let mut set = UidSet::new();
+        for n in uids {
+            set.insert(uid(*n));
+        }
+        set
+    }
+
+    async fn written(outbox: &Outbox) -> String {
+        let taken = poll_fn(|cx| outbox.poll_take(cx)).await;
+        String::from_utf8(taken.octets.to_vec()).expect("text")
+    }
+
+    #[tokio::test]
+    async fn messages_are_numbered_as_the_handset_knows_them_and_others_dropped() {
+        let (to, pieces) = mpsc::channel(16);
+        let outbox = Outbox::default();
+        for (n, items) in [(7, "UID 7"), (8, "UID 8"), (9, "UID 9")] {
+            to.send(FetchPiece::Start(uid(n))).await.expect("sent");
+            to.send(FetchPiece::Bytes(items.into())).await.expect("sent");
+            to.send(FetchPiece::End).await.expect("sent");
+        }
+        drop(to);
+        translate(pieces, &outbox, &numbers(&[3, 7, 9])).await.expect("written");
+        assert_eq!(written(&outbox).await, "* 2 FETCH (UID 7)\r\n* 3 FETCH (UID 9)\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_line_waits_until_the_message_is_whole() {
+        let (to, pieces) = mpsc::channel(16);
+        let outbox = Outbox::default();
+        to.send(FetchPiece::Start(uid(1))).await.expect("sent");
+        to.send(FetchPiece::Bytes("BODY[] {3}\r\nab".into())).await.expect("sent");
+        let numbers = numbers(&[1]);
+        let translating = translate(pieces, &outbox, &numbers);
+        let interrupting = async {
+            assert_eq!(written(&outbox).await, "* 1 FETCH (BODY[] {3}\r\nab");
+            outbox.write(&Response::Exists(2));
+            to.send(FetchPiece::Bytes("c".into())).await.expect("sent");
+            to.send(FetchPiece::End).await.expect("sent");
+            drop(to);
+        };
+        let (result, ()) = tokio::join!(translating, interrupting);
+        assert_eq!(result, Ok(()));
+        assert_eq!(written(&outbox).await, "c)\r\n* 2 EXISTS\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_message_cut_short_ends_the_connection() {
+        let (to, pieces) = mpsc::channel(16);
+        let outbox = Outbox::default();
+        to.send(FetchPiece::Start(uid(1))).await.expect("sent");
+        to.send(FetchPiece::Bytes("BODY[] {3}\r\nab".into())).await.expect("sent");
+        drop(to);
+        translate(pieces, &outbox, &numbers(&[1])).await.expect("no fault of the handset's");
+        outbox.write(&Response::tagged(&Tag::new("a"), Status::No, "lost"));
+        let taken = poll_fn(|cx| outbox.poll_take(cx)).await;
+        assert_eq!(&taken.octets[..], b"* 1 FETCH (BODY[] {3}\r\nab");
+        assert!(matches!(taken.signals.front(), Some(super::super::outbox::Signal::Finish)));
+    }
+
+    #[tokio::test]
+    async fn a_slow_handset_holds_the_stream_back() {
+        let (to, pieces) = mpsc::channel(1);
+        let outbox = Outbox::default();
+        let numbers = numbers(&[1]);
+        let flood = async {
+            to.send(FetchPiece::Start(uid(1))).await.expect("sent");
+            let mut sent = 0;
+            let piece = bytes::Bytes::from(vec![b'x'; 16 << 10]);
+            while to.try_send(FetchPiece::Bytes(piece.clone())).is_ok() || sent == 0 {
+                sent += 1;
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            sent
+        };
+        let sent = tokio::select! {
+            _ = translate(pieces, &outbox, &numbers) => 0,
+            sent = flood => sent,
+        };
+        assert!((1..8).contains(&sent), "{sent} pieces were taken");
+    }
+}

@@ -1,0 +1,65 @@
+//! What a conversation asks of its transport: octets in, octets out, and an end.
+
+use bytes::{Bytes, BytesMut};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Octets read at once. The buffer is on the stack and not in the idle future (measured.md 3).
+const READ_BYTES: usize = 8 << 10;
+
+/// What reading brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// Octets, appended to the buffer.
+    Octets,
+    /// The input ended in good order: nothing more will come. (TCP: the handset closed its side.)
+    End,
+}
+
+/// A transport. An error means that the other side is gone, or as good as gone.
+pub trait Link: Send {
+    /// Reads some octets.
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<Read>>;
+    /// Hands octets to the socket, all of them, and flushes; ready when nothing is left with us.
+    fn poll_send(&mut self, cx: &mut Context<'_>, octets: &mut Bytes) -> Poll<io::Result<()>>;
+    /// Ends the output: the other side will see its end.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Whether the head of the response, where there is one, is to wait: what stands in it is not decided yet.
+    fn hold_head(&mut self, _hold: bool) {}
+    /// How many octets are known to be still to come, beyond those read; `None`: not known.
+    fn expected(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A TCP connection, TLS or not.
+#[derive(Debug)]
+pub struct Stream<S>(pub S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Link for Stream<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<Read>> {
+        let mut scratch = [0; READ_BYTES];
+        let mut buffer = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
+        let octets = buffer.filled();
+        into.extend_from_slice(octets);
+        Poll::Ready(Ok(if octets.is_empty() { Read::End } else { Read::Octets }))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, octets: &mut Bytes) -> Poll<io::Result<()>> {
+        while !octets.is_empty() {
+            let written = ready!(Pin::new(&mut self.0).poll_write(cx, octets))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            bytes::Buf::advance(octets, written);
+        }
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

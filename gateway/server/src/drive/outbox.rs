@@ -1,0 +1,312 @@
+//! What waits to be written to one handset, and what its conversation is to do once that is written.
+//!
+//! Three write here: the account task (response lines), a streamed FETCH (pieces of messages, which wait for room), and
+//! the conversation itself. One takes: the conversation. A line that comes while a message of a FETCH is half written is
+//! held back until the message is whole, since a line within a line would be a lie about both.
+//!
+//! Bounds (law 5): a FETCH waits at [`PIECES_BYTES_MAX`]; lines do not wait, since the account serves others too, and a
+//! handset that lets [`LINES_BYTES_MAX`] pile up is cut off: only it pays.
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use pimap_types::limits::{PIECE_BYTES_MAX, PIECES_IN_FLIGHT_MAX};
+use pimap_types::{Code, Response, Secret};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::sync::{Notify, mpsc};
+
+/// Octets of a streamed FETCH that wait here; more: the FETCH waits, and upstream is not read.
+pub const PIECES_BYTES_MAX: usize = PIECE_BYTES_MAX * PIECES_IN_FLIGHT_MAX;
+/// Octets of lines that wait here; more: the connection is cut off.
+pub const LINES_BYTES_MAX: usize = 16 << 20;
+
+/// What the conversation is to do when the octets before it are handed to the socket.
+#[derive(Debug)]
+pub enum Signal {
+    /// The running command is answered; `idling`: it is an IDLE that has begun.
+    Complete {
+        /// Only DONE may come.
+        idling: bool,
+    },
+    /// Upstream takes the message of the running APPEND.
+    TakeAppend(mpsc::Sender<Bytes>),
+    /// Nothing more is written after this.
+    Finish,
+}
+
+/// What a conversation takes out at once.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Octets to be handed to the socket.
+    pub octets: Bytes,
+    /// To be done afterwards, in order.
+    pub signals: VecDeque<Signal>,
+    /// How many lines of the account these octets complete; `None` while some still wait.
+    pub lines: Option<u64>,
+    /// When upstream told what these octets tell, if that is being measured.
+    pub caused_at: Option<Instant>,
+}
+
+/// How an outbox came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outlook {
+    /// It has not.
+    Open,
+    /// Its account's task failed: our fault (HTTP: 500 when nothing was written yet).
+    Failed,
+    /// Too much waited in it.
+    Overflowed,
+    /// The conversation is over.
+    Gone,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Outbox {
+    // A lock and no channel: lines are appended to one buffer that costs nothing while it is empty (measured.md 2), and
+    // it is never held across an await.
+    state: Mutex<State>,
+    readable: AtomicWaker,
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    octets: Vec<u8>,
+    /// Lines that wait for the end of the message being streamed.
+    held: Vec<u8>,
+    held_signals: VecDeque<Signal>,
+    message_open: bool,
+    signals: VecDeque<Signal>,
+    cookie: Option<Secret>,
+    lines: u64,
+    caused_at: Option<Instant>,
+    outlook: Outlook,
+    /// Something was written before anything failed.
+    said: bool,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        let state = State {
+            octets: Vec::new(),
+            held: Vec::new(),
+            held_signals: VecDeque::new(),
+            message_open: false,
+            signals: VecDeque::new(),
+            cookie: None,
+            lines: 0,
+            caused_at: None,
+            outlook: Outlook::Open,
+            said: false,
+        };
+        Self { state: Mutex::new(state), readable: AtomicWaker::new(), room: Notify::new() }
+    }
+}
+
+impl Outbox {
+    /// Whoever panics with the lock held has left nothing half done that matters to the others.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        {
+            let mut state = self.state();
+            if state.outlook == Outlook::Gone {
+                return;
+            }
+            change(&mut state);
+            if state.octets.len() + state.held.len() > LINES_BYTES_MAX {
+                state.outlook = Outlook::Overflowed;
+                state.octets = Vec::new();
+                state.held = Vec::new();
+            }
+        }
+        self.readable.wake();
+    }
+
+    /// A line of the account. The number of lines so far is returned, by which [`Taken::lines`] is judged.
+    pub fn write(&self, response: &Response) -> u64 {
+        let mut lines = 0;
+        self.change(|state| {
+            state.line(response);
+            state.lines += 1;
+            lines = state.lines;
+        });
+        lines
+    }
+
+    /// A line of the conversation's own.
+    pub fn write_own(&self, response: &Response) {
+        self.change(|state| state.line(response));
+    }
+
+    /// Something to be done after what was written so far.
+    pub fn signal(&self, signal: Signal) {
+        self.change(|state| {
+            if state.message_open {
+                state.held_signals.push_back(signal)
+            } else {
+                state.signals.push_back(signal)
+            }
+        });
+    }
+
+    /// The session cookie for the head of the HTTP response.
+    pub fn set_cookie(&self, cookie: Secret) {
+        self.change(|state| state.cookie = Some(cookie));
+    }
+
+    /// The session cookie, once.
+    pub fn take_cookie(&self) -> Option<Secret> {
+        self.state().cookie.take()
+    }
+
+    /// The next lines are caused by what upstream told at `instant`.
+    pub fn stamp(&self, instant: Instant) {
+        self.state().caused_at.get_or_insert(instant);
+    }
+
+    /// The account's task is gone: the handset is told, as far as that is still possible.
+    pub fn fail(&self) {
+        let bye =
+            Response::Bye { code: Some(Code::word("UNAVAILABLE")), text: Cow::Borrowed("internal failure") };
+        self.change(|state| {
+            if state.outlook == Outlook::Open && !state.signals.iter().any(|s| matches!(s, Signal::Finish)) {
+                state.outlook = Outlook::Failed;
+                let said = state.said;
+                // Within a message nothing can be said any more.
+                if !state.message_open {
+                    state.line(&bye);
+                }
+                state.said = said;
+                state.signals.push_back(Signal::Finish);
+            }
+        });
+    }
+
+    /// Whether our own failure was the first thing to be said.
+    pub fn failed_first(&self) -> bool {
+        let state = self.state();
+        state.outlook == Outlook::Failed && !state.said
+    }
+
+    /// How things stand.
+    pub fn outlook(&self) -> Outlook {
+        self.state().outlook
+    }
+
+    /// Begins a message of a streamed FETCH.
+    pub async fn open_message(&self, head: &[u8]) -> Result<(), Gone> {
+        self.wait_for_room().await?;
+        self.change(|state| {
+            state.octets.extend_from_slice(head);
+            state.message_open = true;
+        });
+        Ok(())
+    }
+
+    /// Octets of the open message.
+    pub async fn piece(&self, octets: &[u8]) -> Result<(), Gone> {
+        self.wait_for_room().await?;
+        self.change(|state| state.octets.extend_from_slice(octets));
+        Ok(())
+    }
+
+    /// The open message is whole; lines that waited for it follow.
+    pub fn close_message(&self, tail: &[u8]) {
+        self.change(|state| {
+            state.octets.extend_from_slice(tail);
+            state.release();
+        });
+    }
+
+    /// The open message will not be whole: what was begun cannot be mended, so the connection ends here.
+    pub fn break_message(&self) {
+        self.change(|state| {
+            if state.message_open {
+                state.held = Vec::new();
+                state.held_signals.clear();
+                state.signals.push_back(Signal::Finish);
+            }
+        });
+    }
+
+    async fn wait_for_room(&self) -> Result<(), Gone> {
+        loop {
+            {
+                let state = self.state();
+                match state.outlook {
+                    Outlook::Open if state.octets.len() < PIECES_BYTES_MAX => return Ok(()),
+                    Outlook::Open => {}
+                    _ => return Err(Gone),
+                }
+            }
+            self.room.notified().await;
+        }
+    }
+
+    /// Waits until there is something to write or to do.
+    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Taken> {
+        if let Some(taken) = self.take() {
+            return Poll::Ready(taken);
+        }
+        self.readable.register(cx.waker());
+        // Something may have come between the look and the registration.
+        self.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take(&self) -> Option<Taken> {
+        let taken = {
+            let mut state = self.state();
+            let overflowed = state.outlook == Outlook::Overflowed;
+            if state.octets.is_empty() && state.signals.is_empty() && !overflowed {
+                return None;
+            }
+            Taken {
+                octets: Bytes::from(std::mem::take(&mut state.octets)),
+                signals: std::mem::take(&mut state.signals),
+                lines: state.held.is_empty().then_some(state.lines),
+                caused_at: state.caused_at.take(),
+            }
+        };
+        self.room.notify_one();
+        Some(taken)
+    }
+
+    /// The conversation is over: writers are told, nothing is kept.
+    pub fn close(&self) {
+        {
+            let mut state = self.state();
+            state.outlook = Outlook::Gone;
+            state.octets = Vec::new();
+            state.held = Vec::new();
+            state.signals = VecDeque::new();
+            state.held_signals = VecDeque::new();
+        }
+        self.room.notify_one();
+    }
+}
+
+impl State {
+    fn line(&mut self, response: &Response) {
+        let target = if self.message_open { &mut self.held } else { &mut self.octets };
+        pimap_wire::encode::encode(response, target);
+        self.said = true;
+    }
+
+    fn release(&mut self) {
+        self.message_open = false;
+        let held = std::mem::take(&mut self.held);
+        self.octets.extend_from_slice(&held);
+        self.signals.append(&mut self.held_signals);
+    }
+}
+
+/// The handset's side is gone, or is about to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone;

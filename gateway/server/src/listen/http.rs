@@ -1,0 +1,280 @@
+//! P-IMAP over HTTP and HTTPS: our own accept loop, hyper's connections, axum's router (design D11, measured.md 1).
+
+use super::socket::{accept, stopped};
+use super::tls::Tls;
+use crate::drive::conversation::{Conversation, Manner};
+use crate::drive::link::Link;
+use crate::front::{COOKIE, Front};
+use crate::metrics::Connected;
+use crate::web::asked::{Asked, MEDIA_TYPE, Refused, judge};
+use crate::web::departure::{Departures, Watched};
+use crate::web::exchange::Exchange;
+use crate::web::response::ResponseBody;
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Router, http::StatusCode};
+use bytes::BytesMut;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, SET_COOKIE, VARY};
+use http::{HeaderName, HeaderValue, Version};
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use pimap_account::contract::{RequestKey, Transport, TransportKind};
+use pimap_types::Secret;
+use sha2::{Digest, Sha256};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// For a request's head, and between requests of one connection (slow loris).
+const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// For the next octets of a body whose length is known.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// What of a body is read before its first command is looked at: its end shows what it is.
+const FIRST_BYTES_MAX: usize = 64 << 10;
+/// hyper's buffer for one connection.
+const BUFFER_BYTES_MAX: usize = 16 << 10;
+/// Streams of one HTTP/2 connection.
+const STREAMS_MAX: u32 = 16;
+
+/// What a request knows of its connection.
+#[derive(Clone)]
+struct Connection {
+    secured: bool,
+    departures: Arc<Departures>,
+}
+
+/// Serves `http`; HTTPS when there is a certificate.
+pub async fn serve(
+    listener: TcpListener,
+    front: Arc<Front>,
+    tls: Option<Tls>,
+    stopping: watch::Receiver<bool>,
+) {
+    let router = Router::new().route("/pimap", post(pimap)).with_state(front);
+    let halt = stopping.clone();
+    accept(listener, stopping, move |stream, _| {
+        connection(stream, router.clone(), tls.clone(), halt.clone())
+    })
+    .await;
+}
+
+async fn connection(stream: TcpStream, router: Router, tls: Option<Tls>, stopping: watch::Receiver<bool>) {
+    let _connected = Connected::over("http");
+    let Some(tls) = tls else { return plain_or_h1(stream, false, router, stopping).await };
+    let Some(stream) = Box::pin(tls.accept_web(stream)).await else { return };
+    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = Box::new(stream);
+    if is_h2 { h2(stream, router, stopping).await } else { plain_or_h1(stream, true, router, stopping).await }
+}
+
+/// Watches the socket and says to each request what it is on.
+fn prepare<S>(
+    stream: S,
+    secured: bool,
+    router: Router,
+) -> (
+    TokioIo<Watched<S>>,
+    impl Service<
+        hyper::Request<hyper::body::Incoming>,
+        Response = Response,
+        Error = std::convert::Infallible,
+        Future: Send + 'static,
+    > + Clone,
+) {
+    let departures = Arc::<Departures>::default();
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&departures)));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Connection { secured, departures: Arc::clone(&departures) });
+        router.call(request)
+    });
+    (io, service)
+}
+
+async fn plain_or_h1<S>(stream: S, secured: bool, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (io, service) = prepare(stream, secured, router);
+    let mut serving = pin!(
+        http1::Builder::new()
+            // A handset may shut its side down after the last chunk and wait for the rest.
+            .half_close(true)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_PATIENCE)
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .serve_connection(io, service)
+    );
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stopped(&mut stopping) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "HTTP connection");
+    }
+}
+
+async fn h2<S>(stream: S, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (io, service) = prepare(stream, true, router);
+    let mut serving = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .keep_alive_interval(Some(Duration::from_secs(240)))
+            .keep_alive_timeout(Duration::from_secs(30))
+            .serve_connection(io, service)
+    );
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stopped(&mut stopping) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "HTTP/2 connection");
+    }
+}
+
+/// One exchange.
+async fn pimap(
+    State(front): State<Arc<Front>>,
+    Extension(on): Extension<Connection>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let asked = match judge(&head.headers) {
+        Ok(asked) => asked,
+        Err(refused) => return refuse(refused),
+    };
+    let (mut exchange, slot) = Exchange::new(body);
+    let first = match First::read(&mut exchange, asked.expects).await {
+        Ok(first) => first,
+        Err(refused) => return refuse(refused),
+    };
+    let may_login = on.secured || front.settings.allow_cleartext;
+    let manner = Manner {
+        transport: Transport { kind: first.kind, may_show_key: may_login },
+        may_login,
+        starttls: false,
+        greet: false,
+        cookie: asked.cookie,
+        presented: asked.presented,
+        cursors: asked.cursors,
+        request: first.name(&asked),
+    };
+    let mut conversation = Conversation::new(exchange, front, manner, &first.octets);
+    if first.ended {
+        conversation.end_input();
+    }
+    let outbox = conversation.outbox();
+    let mut body =
+        ResponseBody::new(Box::pin(conversation.run()), slot, asked.gzip, Arc::clone(&on.departures));
+    body.until_head(first.kind == TransportKind::HttpStream).await;
+    // 500 means that our own failure was the first thing that happened; later ones can only say BYE.
+    let status = if outbox.failed_first() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+    let mut response = Response::new(Body::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    // nginx and its kin would collect a stream until it ends.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    if asked.gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if let Some(cookie) = outbox.take_cookie().and_then(|cookie| set_cookie(&cookie, on.secured)) {
+        headers.insert(SET_COOKIE, cookie);
+    }
+    if head.version == Version::HTTP_10 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn refuse(Refused(status, text): Refused) -> Response {
+    let mut response = (status, format!("{text}\n")).into_response();
+    // The body was not read: what is left of it would be taken for the next request.
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn set_cookie(cookie: &Secret, secured: bool) -> Option<HeaderValue> {
+    let cookie = std::str::from_utf8(cookie.expose()).ok()?;
+    let secure = if secured { "; Secure" } else { "" };
+    let text = format!("{COOKIE}={cookie}; Path=/pimap; HttpOnly{secure}; SameSite=Strict");
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The beginning of a body.
+struct First {
+    octets: BytesMut,
+    ended: bool,
+    kind: TransportKind,
+    /// Octets still to come, if known.
+    rest: Option<u64>,
+}
+
+impl First {
+    /// Reads a body to its end, to [`FIRST_BYTES_MAX`], or, when its length is not known, until the handset pauses: then it
+    /// is a stream.
+    async fn read(exchange: &mut Exchange, expects: bool) -> Result<First, Refused> {
+        let is_counted = exchange.expected().is_some();
+        let mut octets = BytesMut::new();
+        let mut ended = false;
+        while !ended && octets.len() < FIRST_BYTES_MAX {
+            let read = poll_fn(|cx| match exchange.poll_read(cx, &mut octets) {
+                Poll::Pending if !is_counted => Poll::Ready(None),
+                poll => poll.map(Some),
+            });
+            match tokio::time::timeout(BODY_PATIENCE, read).await {
+                Err(_) => return Err(Refused(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
+                Ok(None) => break,
+                Ok(Some(Ok(read))) => ended = read == crate::drive::link::Read::End,
+                Ok(Some(Err(_))) => return Err(Refused(StatusCode::BAD_REQUEST, "the body is broken")),
+            }
+        }
+        if expects {
+            // The look at the body asked for `100 Continue`; it is written when the server has had a turn, and must be
+            // before the head, or the handset never sends its body (measured.md 1).
+            tokio::task::yield_now().await;
+        }
+        let kind = if ended || is_counted { TransportKind::HttpBatch } else { TransportKind::HttpStream };
+        Ok(First { octets, ended, kind, rest: exchange.expected() })
+    }
+
+    /// The request's name: the handset's own, else a hash of what makes a repeat recognisable. A stream has none, since
+    /// its end is not known.
+    fn name(&self, asked: &Asked) -> Option<RequestKey> {
+        if let Some(hash) = asked.named {
+            return Some(RequestKey { hash, named: true });
+        }
+        if self.kind != TransportKind::HttpBatch {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        hash.update(&self.octets);
+        if !self.ended {
+            hash.update(self.rest.unwrap_or_default().to_be_bytes());
+        }
+        Some(RequestKey { hash: hash.finalize().into(), named: false })
+    }
+}

@@ -1,0 +1,87 @@
+//! IMAP over TCP: `imap` (STARTTLS when there is a certificate) and `imaps` (TLS from the first octet).
+
+use super::socket::accept;
+use super::tls::Tls;
+use crate::drive::conversation::{Conversation, Ended, Manner};
+use crate::drive::link::Stream;
+use crate::front::Front;
+use crate::metrics::Connected;
+use pimap_account::contract::{Transport, TransportKind};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Serves `imap`.
+pub async fn serve_imap(
+    listener: TcpListener,
+    front: Arc<Front>,
+    tls: Option<Tls>,
+    stopping: watch::Receiver<bool>,
+) {
+    accept(listener, stopping, move |stream, _| imap(stream, Arc::clone(&front), tls.clone())).await;
+}
+
+/// Serves `imaps`.
+pub async fn serve_imaps(
+    listener: TcpListener,
+    front: Arc<Front>,
+    tls: Tls,
+    stopping: watch::Receiver<bool>,
+) {
+    accept(listener, stopping, move |stream, _| {
+        let (front, tls) = (Arc::clone(&front), tls.clone());
+        async move {
+            let _connected = Connected::over("imaps");
+            // Boxed: the handshake's size is not to be carried for the conversation's life (measured.md 2).
+            if let Some(stream) = Box::pin(tls.accept_mail(stream)).await {
+                secured(Box::new(stream), front, true).await;
+            }
+        }
+    })
+    .await;
+}
+
+async fn imap(stream: TcpStream, front: Arc<Front>, tls: Option<Tls>) {
+    let _connected = Connected::over("imap");
+    let allow_cleartext = front.settings.allow_cleartext;
+    let manner = manner(allow_cleartext, tls.is_some(), true);
+    let conversation = Conversation::new(Stream(stream), Arc::clone(&front), manner, &[]);
+    match conversation.run().await {
+        Ended::Over(membership) => {
+            if let Some(membership) = membership {
+                membership.end(false);
+            }
+        }
+        Ended::StartTls(Stream(stream)) => {
+            if let Some(tls) = tls
+                && let Some(stream) = Box::pin(tls.accept_mail(stream)).await
+            {
+                secured(Box::new(stream), front, false).await;
+            }
+        }
+    }
+}
+
+async fn secured<S>(stream: Box<S>, front: Arc<Front>, greet: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let conversation = Conversation::new(Stream(stream), front, manner(true, false, greet), &[]);
+    if let Ended::Over(Some(membership)) = conversation.run().await {
+        membership.end(false);
+    }
+}
+
+fn manner(may_login: bool, starttls: bool, greet: bool) -> Manner {
+    Manner {
+        transport: Transport { kind: TransportKind::Tcp, may_show_key: may_login },
+        may_login,
+        starttls,
+        greet,
+        cookie: None,
+        presented: None,
+        cursors: false,
+        request: None,
+    }
+}
