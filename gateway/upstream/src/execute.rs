@@ -1,0 +1,171 @@
+//! Carries out requests: leases a connection, opens the mailbox as the request needs it, runs its commands, makes the answer.
+//!
+//! Rules kept here: EXAMINE to read and SELECT only to change (F27); a mailbox is opened, and its UIDVALIDITY compared, before a
+//! command that depends on it is sent (F22); NOOP first when the connection has seen less than the owner (F21); what was lost
+//! after a change was sent is in doubt and never repeated (F45).
+
+mod change;
+pub(crate) mod open;
+mod read;
+mod sync;
+
+use crate::account::BodyStream;
+use crate::connection::Connection;
+use crate::fault::Fault;
+use crate::machine::collect::Collected;
+use crate::pool::{Lease, Pool};
+use pimap_types::MailboxName;
+use pimap_types::command::FetchItem;
+use pimap_types::response::Status;
+use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
+use pimap_wire::client::response::{Condition, StatusNumbers};
+
+pub(crate) use read::{fetch_facts, status};
+
+/// Carries out one request.
+pub(crate) async fn run(pool: &Pool, request: UpstreamRequest, stream: BodyStream) -> UpstreamReply {
+    let mut attempt = Attempt { pool, request: &request, stream, streamed: false };
+    match attempt.run().await {
+        Ok(reply) => reply,
+        Err((fault, in_doubt)) => UpstreamReply::Failed(fault.told(in_doubt)),
+    }
+}
+
+/// A request on its way.
+struct Attempt<'a> {
+    pool: &'a Pool,
+    request: &'a UpstreamRequest,
+    stream: BodyStream,
+    /// Something has passed through the stream: the request cannot be begun again.
+    streamed: bool,
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self) -> Result<UpstreamReply, (Fault, bool)> {
+        let mut fresh = false;
+        loop {
+            let mailbox = mailbox_of(self.request);
+            let mut lease = self.pool.lease(mailbox, fresh).await.map_err(|fault| (fault, false))?;
+            let outcome = self.on(&mut lease).await;
+            let in_doubt = lease.connection.in_doubt;
+            match outcome {
+                Ok(reply) => {
+                    self.settle(lease);
+                    return Ok(reply);
+                }
+                // The command was refused before it was sent, or ended cleanly: the connection is as good as before.
+                Err(fault @ (Fault::NoSuchMailbox(_) | Fault::UidValidityChanged | Fault::Unsupported)) => {
+                    self.pool.give_back(lease);
+                    return Err((fault, in_doubt));
+                }
+                // A connection that died while it had no work says nothing about upstream: once more, on a new one.
+                Err(Fault::Lost) if lease.reused && !in_doubt && !self.streamed => fresh = true,
+                Err(fault) => return Err((fault, in_doubt)),
+            }
+        }
+    }
+
+    async fn on(&mut self, lease: &mut Lease) -> Result<UpstreamReply, Fault> {
+        use UpstreamRequest::*;
+        let connection = &mut lease.connection;
+        match self.request {
+            Sync { mailbox, known, facts } => {
+                sync::sync(self.pool, connection, mailbox, known.as_ref(), *facts).await
+            }
+            Facts(at, uids) => {
+                open::open(connection, at, false).await?;
+                let facts = read::fetch_facts(connection, uids).await?;
+                Ok(UpstreamReply::Ok(Data::Facts(facts.into_values().collect())))
+            }
+            Search(at, charset, key) => {
+                open::open(connection, at, false).await?;
+                read::search(connection, charset.as_deref(), key).await
+            }
+            Fetch(at, uids, items) => {
+                let BodyStream::Fetch(pieces) = &self.stream else { return Err(Fault::Cancelled) };
+                // Reading a body sets \Seen (RFC 3501 6.4.5), which EXAMINE would not allow.
+                open::open(connection, at, items.iter().any(FetchItem::sets_seen)).await?;
+                read::fetch(self.pool, connection, at, uids, items, pieces, &mut self.streamed).await
+            }
+            Store(at, uids, change) => {
+                open::open(connection, at, true).await?;
+                change::store(connection, uids, change).await
+            }
+            Copy(at, uids, target) => {
+                open::open(connection, at, false).await?;
+                change::copy(connection, uids, target).await
+            }
+            Move(at, uids, target) => {
+                if !connection.capabilities.r#move {
+                    return Err(Fault::Unsupported);
+                }
+                open::open(connection, at, true).await?;
+                change::r#move(connection, uids, target).await
+            }
+            Expunge { at, uids, all_visible } => {
+                if !connection.capabilities.uid_plus && !all_visible {
+                    return Err(Fault::Unsupported);
+                }
+                open::open(connection, at, true).await?;
+                change::expunge(connection, uids).await
+            }
+            Append(append) => {
+                let BodyStream::Append(octets) = &mut self.stream else { return Err(Fault::Cancelled) };
+                change::append(connection, append, octets, &mut self.streamed).await
+            }
+            List { subscribed, pattern } => read::list(connection, *subscribed, pattern).await,
+            Status(mailbox, items) => read::status_reply(connection, mailbox, items).await,
+            Create(_) | Delete(_) | Rename(..) | Subscribe(_) | Unsubscribe(_) => {
+                change::mailbox(self.pool, connection, self.request).await
+            }
+        }
+    }
+
+    /// Tells what the connection noticed by the way and gives it back.
+    fn settle(&self, mut lease: Lease) {
+        let news = std::mem::take(&mut lease.connection.news);
+        if let Some(selected) = lease.connection.selected.as_ref().filter(|_| news.any) {
+            let numbers = StatusNumbers {
+                messages: Some(selected.exists),
+                uid_validity: Some(selected.uid_validity),
+                highest_mod_seq: news.mod_seq,
+                ..StatusNumbers::default()
+            };
+            self.pool.hints.mailbox(selected.mailbox.clone(), numbers);
+        }
+        self.pool.give_back(lease);
+    }
+}
+
+/// The mailbox that a request wants open.
+fn mailbox_of(request: &UpstreamRequest) -> Option<&MailboxName> {
+    use UpstreamRequest::*;
+    match request {
+        Sync { mailbox, .. } => Some(mailbox),
+        Facts(at, _) | Search(at, ..) | Fetch(at, ..) | Store(at, ..) | Copy(at, ..) | Move(at, ..) => {
+            Some(&at.mailbox)
+        }
+        Expunge { at, .. } => Some(&at.mailbox),
+        _ => None,
+    }
+}
+
+/// The answer to a command that upstream refused.
+fn refused(condition: Condition, data: Option<Data>) -> UpstreamReply {
+    UpstreamReply::Refused { code: condition.code_text, text: condition.text, data }
+}
+
+/// Whether upstream said OK.
+fn is_ok(condition: &Condition) -> bool {
+    condition.status == Status::Ok
+}
+
+/// Runs a command for its untagged data and its status.
+async fn run_for(
+    connection: &mut Connection,
+    request: &pimap_wire::client::request::Request<'_>,
+) -> Result<(Condition, Collected), Fault> {
+    let mut collected = Collected::default();
+    let condition = connection.run(request, &mut collected).await?;
+    Ok((condition, collected))
+}

@@ -1,0 +1,225 @@
+//! Requests that change mail. From the moment the first of their commands is sent until the last is answered the connection is in doubt:
+//! if it is lost meanwhile, the change may have happened (F45).
+
+use super::read::{search_or_fail, uid_key};
+use super::{is_ok, refused, run_for};
+use crate::connection::Connection;
+use crate::fault::Fault;
+use crate::machine::collect::Collected;
+use crate::machine::difference::subtract;
+use crate::pool::Pool;
+use bytes::Bytes;
+use pimap_types::command::{Append, StoreChange};
+use pimap_types::search::SearchKey;
+use pimap_types::set::UidRanges;
+use pimap_types::upstream::{Data, FlagsReport, UpstreamReply, UpstreamRequest};
+use pimap_types::{Flag, MailboxName};
+use pimap_wire::client::request::{Request, SET_BYTES_MAX, split_set};
+use pimap_wire::client::response::Condition;
+use tokio::sync::mpsc;
+
+/// Runs a command that changes something.
+async fn change(connection: &mut Connection, request: &Request<'_>) -> Result<(Condition, Collected), Fault> {
+    // Whether it can be written at all is found out before anything is in doubt.
+    request.encode(0, true)?;
+    connection.in_doubt = true;
+    run_for(connection, request).await
+}
+
+/// UID STORE.
+pub(super) async fn store(
+    connection: &mut Connection,
+    uids: &UidRanges,
+    change_to: &StoreChange,
+) -> Result<UpstreamReply, Fault> {
+    let mut stored: Vec<FlagsReport> = Vec::new();
+    for part in split_set(uids, SET_BYTES_MAX) {
+        let (condition, collected) = change(connection, &Request::UidStore(&part, change_to)).await?;
+        stored.extend(collected.flags_of(&part));
+        connection.notice_besides(&collected, &part);
+        if !is_ok(&condition) {
+            return Ok(refused(condition, Some(Data::Stored(stored))));
+        }
+    }
+    Ok(UpstreamReply::Ok(Data::Stored(stored)))
+}
+
+/// COPYUID over all parts of a copy; lost as soon as one part says nothing.
+struct CopyUids(Option<Vec<(pimap_types::UidValidity, UidRanges, UidRanges)>>);
+
+impl CopyUids {
+    fn add(&mut self, collected: &Collected) {
+        match &mut self.0 {
+            Some(all) if !collected.copy_uids.is_empty() => all.extend(collected.copy_uids.iter().cloned()),
+            _ => self.0 = None,
+        }
+    }
+
+    /// One pair of sets. Parts were sent in ascending order, so targets ascend too; where they do not, or UIDVALIDITY
+    /// changed between, the pairing would be wrong and is not told.
+    fn joined(&self) -> Option<(pimap_types::UidValidity, UidRanges, UidRanges)> {
+        let all = self.0.as_ref()?;
+        let mut parts = all.iter();
+        let (validity, mut source, mut target) = parts.next()?.clone();
+        for (v, s, t) in parts {
+            let above = |a: &UidRanges, b: &UidRanges| matches!((a.ranges().last(), b.ranges().first()), (Some(last), Some(first)) if last.1 < first.0);
+            if *v != validity || !above(&source, s) || !above(&target, t) {
+                return None;
+            }
+            source.extend(s);
+            target.extend(t);
+        }
+        Some((validity, source, target))
+    }
+
+    fn sources(&self) -> Option<UidRanges> {
+        let mut sources = UidRanges::new();
+        self.0.as_ref()?.iter().for_each(|(_, source, _)| sources.extend(source));
+        Some(sources)
+    }
+}
+
+/// UID COPY.
+pub(super) async fn copy(
+    connection: &mut Connection,
+    uids: &UidRanges,
+    target: &MailboxName,
+) -> Result<UpstreamReply, Fault> {
+    let mut copied = CopyUids(Some(Vec::new()));
+    for part in split_set(uids, SET_BYTES_MAX) {
+        let (condition, collected) = change(connection, &Request::UidCopy(&part, target)).await?;
+        connection.notice(&collected);
+        if !is_ok(&condition) {
+            // A refused COPY copies nothing (RFC 3501 6.4.7); what earlier parts copied is there.
+            let data =
+                copied.joined().map(|c| Data::Copied { copy_uid: Some(c), vanished: UidRanges::new() });
+            return Ok(refused(condition, data));
+        }
+        copied.add(&collected);
+    }
+    Ok(UpstreamReply::Ok(Data::Copied { copy_uid: copied.joined(), vanished: UidRanges::new() }))
+}
+
+/// UID MOVE. What left is told by VANISHED, else by COPYUID, else by looking.
+pub(super) async fn r#move(
+    connection: &mut Connection,
+    uids: &UidRanges,
+    target: &MailboxName,
+) -> Result<UpstreamReply, Fault> {
+    let (mut moved, mut vanished, mut refusal) = (CopyUids(Some(Vec::new())), UidRanges::new(), None);
+    for part in split_set(uids, SET_BYTES_MAX) {
+        let (condition, collected) = change(connection, &Request::UidMove(&part, target)).await?;
+        vanished.extend(&collected.vanished());
+        connection.notice_besides(&collected, &part);
+        moved.add(&collected);
+        if !is_ok(&condition) {
+            // RFC 6851 3.3: some messages may have been moved although it says NO.
+            refusal = Some(condition);
+            break;
+        }
+    }
+    if !connection.qresync {
+        vanished = match moved.sources().filter(|_| refusal.is_none()) {
+            Some(sources) => sources,
+            None => gone_of(connection, uids).await?,
+        };
+    }
+    let data = Data::Copied { copy_uid: moved.joined(), vanished: vanished.intersection(uids) };
+    Ok(match refusal {
+        Some(condition) => refused(condition, Some(data)),
+        None => UpstreamReply::Ok(data),
+    })
+}
+
+/// UID EXPUNGE; without UIDPLUS a plain EXPUNGE, which the caller has found harmless (F20).
+pub(super) async fn expunge(connection: &mut Connection, uids: &UidRanges) -> Result<UpstreamReply, Fault> {
+    let selective = connection.capabilities.uid_plus;
+    let mut candidates = uids.clone();
+    let parts = if selective { split_set(uids, SET_BYTES_MAX) } else { vec![uids.clone()] };
+    if !selective {
+        candidates.extend(&search_or_fail(connection, &SearchKey::Flag(Flag::Deleted)).await?);
+    }
+    let (mut vanished, mut refusal) = (UidRanges::new(), None);
+    for part in parts {
+        let request = if selective { Request::UidExpunge(&part) } else { Request::Expunge };
+        let (condition, collected) = change(connection, &request).await?;
+        vanished.extend(&collected.vanished());
+        connection.notice_besides(&collected, &part);
+        if !is_ok(&condition) {
+            refusal = Some(condition);
+            break;
+        }
+    }
+    if !connection.qresync {
+        vanished = gone_of(connection, &candidates).await?;
+    }
+    Ok(match refusal {
+        Some(condition) => refused(condition, Some(Data::Expunged(vanished))),
+        None => UpstreamReply::Ok(Data::Expunged(vanished)),
+    })
+}
+
+/// Which of these are not there any more: for servers that tell expunges by number, which nobody here counts (F47).
+async fn gone_of(connection: &mut Connection, uids: &UidRanges) -> Result<UidRanges, Fault> {
+    let mut there = UidRanges::new();
+    for part in split_set(uids, SET_BYTES_MAX) {
+        there.extend(&search_or_fail(connection, &uid_key(&part)).await?);
+    }
+    Ok(subtract(uids, &there))
+}
+
+/// APPEND. A message that ends early leaves its literal incomplete, so that the server throws it away.
+pub(super) async fn append(
+    connection: &mut Connection,
+    append: &Append,
+    octets: &mut mpsc::Receiver<Bytes>,
+    streamed: &mut bool,
+) -> Result<UpstreamReply, Fault> {
+    let mut collected = Collected::default();
+    if let Some(condition) = connection.send(&Request::Append(append), &mut collected).await? {
+        return Ok(refused(condition, None));
+    }
+    *streamed = true;
+    let mut left = append.size;
+    while left > 0 {
+        let piece = octets.recv().await.ok_or(Fault::Cancelled)?;
+        left = left.checked_sub(piece.len() as u64).ok_or(Fault::Cancelled)?;
+        // From the last octet on the server may have it.
+        connection.in_doubt = left == 0;
+        connection.write_message(&piece).await?;
+    }
+    connection.in_doubt = true;
+    connection.write(b"\r\n").await?;
+    let condition = connection.finish(&mut collected).await?;
+    connection.notice(&collected);
+    Ok(match is_ok(&condition) {
+        true => UpstreamReply::Ok(Data::Appended(collected.append_uid)),
+        false => refused(condition, None),
+    })
+}
+
+/// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.
+pub(super) async fn mailbox(
+    pool: &Pool,
+    connection: &mut Connection,
+    request: &UpstreamRequest,
+) -> Result<UpstreamReply, Fault> {
+    let command = match request {
+        UpstreamRequest::Create(mailbox) => Request::Create(mailbox),
+        UpstreamRequest::Delete(mailbox) => Request::Delete(mailbox),
+        UpstreamRequest::Rename(from, to) => Request::Rename(from, to),
+        UpstreamRequest::Subscribe(mailbox) => Request::Subscribe(mailbox),
+        UpstreamRequest::Unsubscribe(mailbox) => Request::Unsubscribe(mailbox),
+        _ => return Err(Fault::Unsupported),
+    };
+    let (condition, collected) = change(connection, &command).await?;
+    connection.notice(&collected);
+    if let UpstreamRequest::Delete(mailbox) | UpstreamRequest::Rename(mailbox, _) = request {
+        pool.forget(mailbox);
+        if connection.selected.as_ref().is_some_and(|s| s.mailbox == *mailbox) {
+            // Whatever it has open now, it is not what the name means.
+            connection.selected = None;
+        }
+    }
+    Ok(if is_ok(&condition) { UpstreamReply::Ok(Data::Done) } else { refused(condition, None) })
+}

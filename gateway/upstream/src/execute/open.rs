@@ -1,0 +1,98 @@
+//! Opens mailboxes on a pool connection, and makes sure that what is open is what the request means.
+
+use super::{is_ok, run_for};
+use crate::connection::{Connection, Selected};
+use crate::fault::Fault;
+use crate::machine::collect::Collected;
+use pimap_types::response::Status;
+use pimap_types::upstream::MailboxAt;
+use pimap_types::{MailboxName, MessageFacts, Uid};
+use pimap_wire::client::request::{Request, Resync, UidsArgument};
+use pimap_wire::client::response::Condition;
+use std::collections::BTreeMap;
+
+/// Has the mailbox open under its UIDVALIDITY, writable if so asked, and as new as the owner needs it.
+pub(super) async fn open(connection: &mut Connection, at: &MailboxAt, writable: bool) -> Result<(), Fault> {
+    let fits = |s: &Selected| {
+        s.mailbox == at.mailbox && s.uid_validity == at.uid_validity && !(writable && s.examined)
+    };
+    match connection.selected.clone() {
+        Some(selected) if fits(&selected) => {
+            if selected.as_of < at.at_least {
+                // F21: without it this connection would answer from before the owner's last change.
+                let (condition, collected) = run_for(connection, &Request::Noop).await?;
+                connection.notice(&collected);
+                if !is_ok(&condition) {
+                    return Err(Fault::Lost);
+                }
+                if let Some(selected) = &mut connection.selected {
+                    selected.as_of = at.at_least;
+                }
+            }
+        }
+        _ => {
+            let resync = plain(connection);
+            select(connection, &at.mailbox, !writable, resync).await?;
+            if let Some(selected) = &mut connection.selected {
+                selected.as_of = at.at_least;
+            }
+        }
+    }
+    match &connection.selected {
+        Some(selected) if selected.uid_validity == at.uid_validity => Ok(()),
+        _ => Err(Fault::UidValidityChanged),
+    }
+}
+
+/// How to open a mailbox without asking for changes.
+pub(crate) fn plain(connection: &Connection) -> Resync {
+    let ask = connection.capabilities.condstore && !connection.condstore;
+    if ask { Resync::Condstore } else { Resync::Plain }
+}
+
+/// SELECT or EXAMINE; what was open before is open no more, whatever comes.
+pub(crate) async fn select(
+    connection: &mut Connection,
+    mailbox: &MailboxName,
+    read_only: bool,
+    resync: Resync,
+) -> Result<Collected, Fault> {
+    connection.selected = None;
+    let (mut condition, mut collected) =
+        run_for(connection, &Request::Select { mailbox, read_only, resync }).await?;
+    if condition.status == Status::Bad && resync != Resync::Plain {
+        // Announced, but not understood.
+        let plain = Request::Select { mailbox, read_only, resync: Resync::Plain };
+        (condition, collected) = run_for(connection, &plain).await?;
+    }
+    if !is_ok(&condition) {
+        return Err(cannot_open(condition));
+    }
+    // Without UIDVALIDITY no UID means anything: such a server cannot be served.
+    let uid_validity = collected.uid_validity.ok_or(Fault::Misbehaved)?;
+    connection.selected = Some(Selected {
+        mailbox: mailbox.clone(),
+        uid_validity,
+        examined: read_only,
+        as_of: 0,
+        exists: collected.exists.unwrap_or(0),
+    });
+    Ok(collected)
+}
+
+/// A mailbox that is merely out of order now must not look deleted (RFC 5530 3).
+fn cannot_open(condition: Condition) -> Fault {
+    let code = condition.code_text.as_deref().unwrap_or_default().to_ascii_uppercase();
+    match code.split(' ').next().unwrap_or_default() {
+        "UNAVAILABLE" | "SERVERBUG" | "INUSE" | "LIMIT" | "CORRUPTION" => Fault::Lost,
+        _ => Fault::NoSuchMailbox(condition.text),
+    }
+}
+
+/// Facts of the open mailbox's messages from this UID on; `n:*` also names the last one below it (RFC 3501 6.4.8).
+pub(crate) async fn facts_from(
+    connection: &mut Connection,
+    first: u32,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    super::read::facts_of(connection, UidsArgument::From(first), None, None).await
+}

@@ -1,0 +1,327 @@
+//! Requests that change nothing: facts, SEARCH, FETCH, LIST, STATUS.
+
+use super::{is_ok, open, refused, run_for};
+use crate::connection::Connection;
+use crate::fault::Fault;
+use crate::machine::collect::{Collected, whole_facts};
+use crate::machine::forward::Forwarder;
+use crate::pool::Pool;
+use pimap_types::command::{FetchItem, ListPattern, StatusItem};
+use pimap_types::number::Uid;
+use pimap_types::search::SearchKey;
+use pimap_types::set::{SequenceSet, SetNumber, UidRanges};
+use pimap_types::upstream::{Data, FetchPiece, MailboxAt, UpstreamReply};
+use pimap_types::{Date, MailboxName, MessageFacts};
+use pimap_wire::client::frame::Piece;
+use pimap_wire::client::request::{FetchArgument, Request, SET_BYTES_MAX, UidsArgument, split_set};
+use pimap_wire::client::response::{Condition, FetchFacts, StatusNumbers, UpstreamResponse};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// Facts of messages of the open mailbox; those that are gone are missing.
+pub(crate) async fn fetch_facts(
+    connection: &mut Connection,
+    uids: &UidRanges,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    let mut facts = BTreeMap::new();
+    for part in split_set(uids, SET_BYTES_MAX) {
+        facts.extend(facts_of(connection, UidsArgument::Set(&part), Some(&part), None).await?);
+    }
+    Ok(facts)
+}
+
+/// Facts of one FETCH; what concerns messages outside `wanted` is news.
+pub(crate) async fn facts_of(
+    connection: &mut Connection,
+    uids: UidsArgument<'_>,
+    wanted: Option<&UidRanges>,
+    changed_since: Option<pimap_types::ModSeq>,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    let items = FetchArgument::Facts { mod_seq: connection.condstore || connection.capabilities.condstore };
+    let everything = UidRanges::from_pairs([(1, u32::MAX)]);
+    let answered = wanted.unwrap_or(&everything);
+    let mut collected =
+        fetched(connection, &Request::UidFetch { uids, items, changed_since }, answered).await?;
+    let mine = |uid: &Uid| wanted.is_none_or(|w| w.contains(*uid));
+    let whole = |f: &FetchFacts| whole_facts(f).is_some();
+    let lacking = collected.fetched.iter().filter(|(uid, f)| mine(uid) && !whole(f)).map(|(uid, _)| *uid);
+    let lacking = UidRanges::from_uids(lacking);
+    // A server that leaves items out is asked once more; what it still does not say is taken as nothing, so that
+    // one odd message does not cost the person all the others.
+    for part in split_set(&lacking, SET_BYTES_MAX) {
+        let again = Request::UidFetch { uids: UidsArgument::Set(&part), items, changed_since: None };
+        for (_, facts) in fetched(connection, &again, &part).await?.fetched {
+            collected.absorb(UpstreamResponse::Fetch(facts))?;
+        }
+    }
+    let mut told = BTreeMap::new();
+    for (uid, facts) in std::mem::take(&mut collected.fetched) {
+        if mine(&uid) {
+            told.insert(uid, at_least_something(uid, facts));
+        }
+    }
+    Ok(told)
+}
+
+async fn fetched(
+    connection: &mut Connection,
+    request: &Request<'_>,
+    answered: &UidRanges,
+) -> Result<Collected, Fault> {
+    let (condition, collected) = run_for(connection, request).await?;
+    connection.notice_besides(&collected, answered);
+    // NO may come with data for all but some messages (RFC 2180 4.1.2); without any it is a failure.
+    if !is_ok(&condition) && collected.fetched.is_empty() { Err(Fault::Lost) } else { Ok(collected) }
+}
+
+fn at_least_something(uid: Uid, facts: FetchFacts) -> MessageFacts {
+    MessageFacts {
+        uid,
+        flags: facts.flags.unwrap_or_default(),
+        internal_date: facts.internal_date.unwrap_or(Date(0)),
+        size: facts.size.unwrap_or(0),
+        mod_seq: facts.mod_seq.unwrap_or_default(),
+    }
+}
+
+/// UID SEARCH. A UID set at the top of the program that is too long for a line is searched in parts.
+pub(super) async fn search(
+    connection: &mut Connection,
+    charset: Option<&str>,
+    key: &SearchKey,
+) -> Result<UpstreamReply, Fault> {
+    let mut found = UidRanges::new();
+    for key in parts_of(key) {
+        let (condition, collected) = search_once(connection, charset, &key).await?;
+        if !is_ok(&condition) {
+            return Ok(refused(condition, None));
+        }
+        found.extend(&collected.found());
+    }
+    Ok(UpstreamReply::Ok(Data::Uids(found)))
+}
+
+async fn search_once(
+    connection: &mut Connection,
+    charset: Option<&str>,
+    key: &SearchKey,
+) -> Result<(Condition, Collected), Fault> {
+    let extended = connection.capabilities.esearch;
+    let (condition, collected) = run_for(connection, &Request::UidSearch { extended, charset, key }).await?;
+    connection.notice(&collected);
+    // "OK" without an answer is not "nothing found" (law 1).
+    if is_ok(&condition) && !collected.searched {
+        return Err(Fault::Misbehaved);
+    }
+    Ok((condition, collected))
+}
+
+/// UIDs that a plain SEARCH line of [`UPSTREAM_LINE_BYTES_MAX`] certainly holds.
+///
+/// [`UPSTREAM_LINE_BYTES_MAX`]: pimap_types::limits::UPSTREAM_LINE_BYTES_MAX
+const UIDS_PER_LINE: u32 = 90_000;
+
+/// All UIDs of the open mailbox. Without ESEARCH a large mailbox is asked for in slices, since all UIDs of it would
+/// not fit into one line.
+pub(super) async fn all_uids(connection: &mut Connection, uid_next: u32) -> Result<UidRanges, Fault> {
+    let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
+    if exists == 0 {
+        return Ok(UidRanges::new());
+    }
+    let sliced = !connection.capabilities.esearch && exists > UIDS_PER_LINE && uid_next > 1;
+    if !sliced {
+        return search_or_fail(connection, &SearchKey::All).await;
+    }
+    let mut all = UidRanges::new();
+    let mut first = 1_u32;
+    while first < uid_next {
+        let last = first.saturating_add(UIDS_PER_LINE - 1);
+        // The last slice is open, for what has come since UIDNEXT was told.
+        let end = if last >= uid_next - 1 { SetNumber::Star } else { SetNumber::Number(last) };
+        let slice = SearchKey::Uid(SequenceSet(vec![(SetNumber::Number(first), end)]));
+        all.extend(&search_or_fail(connection, &slice).await?);
+        first = last.saturating_add(1);
+    }
+    Ok(all)
+}
+
+/// A search that the gateway itself needs: a refusal means that nothing is known.
+pub(super) async fn search_or_fail(connection: &mut Connection, key: &SearchKey) -> Result<UidRanges, Fault> {
+    let (condition, collected) = search_once(connection, None, key).await?;
+    if is_ok(&condition) { Ok(collected.found()) } else { Err(Fault::Lost) }
+}
+
+/// The search key of a UID set.
+pub(super) fn uid_key(set: &UidRanges) -> SearchKey {
+    let pairs = set.ranges().iter().map(|(a, b)| (SetNumber::Number(*a), SetNumber::Number(*b)));
+    SearchKey::Uid(SequenceSet(pairs.collect()))
+}
+
+/// A program as one or several, so that no UID set is too long.
+fn parts_of(key: &SearchKey) -> Vec<SearchKey> {
+    let keys = match key {
+        SearchKey::And(keys) => keys.clone(),
+        key => vec![key.clone()],
+    };
+    let plain = |set: &SequenceSet| set.0.iter().all(|(a, b)| *a != SetNumber::Star && *b != SetNumber::Star);
+    let long = keys.iter().position(|k| matches!(k, SearchKey::Uid(set) if plain(set) && set.0.len() > 300));
+    let Some(at) = long else { return vec![key.clone()] };
+    let mut rest = keys;
+    let SearchKey::Uid(set) = rest.remove(at) else { return vec![key.clone()] };
+    let parts = split_set(&set.resolve(0), SET_BYTES_MAX);
+    let with = |part: &UidRanges| SearchKey::And([vec![uid_key(part)], rest.clone()].concat());
+    parts.iter().map(with).collect()
+}
+
+/// UID FETCH, streamed. The receiver is waited for before more is read from upstream, so that nothing piles up here.
+pub(super) async fn fetch(
+    pool: &Pool,
+    connection: &mut Connection,
+    at: &MailboxAt,
+    uids: &UidRanges,
+    items: &[FetchItem],
+    pieces: &mpsc::Sender<FetchPiece>,
+    streamed: &mut bool,
+) -> Result<UpstreamReply, Fault> {
+    let mut told = Told::default();
+    for part in split_set(uids, SET_BYTES_MAX) {
+        let mut forwarder = Forwarder::new(part.clone(), items);
+        match fetch_part(connection, &part, items, &mut forwarder, pieces, streamed).await {
+            Ok((condition, collected)) => {
+                told.add(forwarder, &collected);
+                if !is_ok(&condition) {
+                    return Ok(refused(condition, Some(told.data())));
+                }
+            }
+            Err(Fault::UidTooLate) => {
+                // Half a body was read and thrown away: a new connection, and one message at a time from here on.
+                let rest = crate::machine::difference::subtract(&part, &forwarder.shown());
+                told.add(forwarder, &Collected::default());
+                connection.abandon().await;
+                *connection = pool.connect().await?;
+                open::open(connection, at, items.iter().any(FetchItem::sets_seen)).await?;
+                for uid in rest.iter() {
+                    let one = UidRanges::one(uid);
+                    let mut forwarder = Forwarder::new(one.clone(), items);
+                    let (condition, collected) =
+                        fetch_part(connection, &one, items, &mut forwarder, pieces, streamed).await?;
+                    told.add(forwarder, &collected);
+                    if !is_ok(&condition) {
+                        return Ok(refused(condition, Some(told.data())));
+                    }
+                }
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(UpstreamReply::Ok(told.data()))
+}
+
+/// What a FETCH reported besides its answer.
+#[derive(Default)]
+struct Told {
+    flags: Vec<pimap_types::upstream::FlagsReport>,
+    expunge_issued: bool,
+}
+
+impl Told {
+    fn add(&mut self, forwarder: Forwarder, collected: &Collected) {
+        self.flags.extend(forwarder.into_flags());
+        self.expunge_issued |= collected.expunge_issued;
+    }
+
+    fn data(self) -> Data {
+        Data::Fetched { flags: self.flags, expunge_issued: self.expunge_issued }
+    }
+}
+
+async fn fetch_part(
+    connection: &mut Connection,
+    uids: &UidRanges,
+    items: &[FetchItem],
+    forwarder: &mut Forwarder,
+    pieces: &mpsc::Sender<FetchPiece>,
+    streamed: &mut bool,
+) -> Result<(Condition, Collected), Fault> {
+    let request = Request::UidFetch {
+        uids: UidsArgument::Set(uids),
+        items: FetchArgument::Asked(items),
+        changed_since: None,
+    };
+    let (mut collected, mut out) = (Collected::default(), Vec::new());
+    if let Some(refused) = connection.send(&request, &mut collected).await? {
+        return Ok((refused, collected));
+    }
+    loop {
+        let piece: Piece = tokio::select! {
+            biased;
+            () = pieces.closed() => return Err(Fault::Cancelled),
+            piece = connection.piece() => piece?,
+        };
+        if forwarder.wants(&piece) {
+            forwarder.push(piece, &mut out)?;
+            for piece in out.drain(..) {
+                *streamed = true;
+                pieces.send(piece).await.map_err(|_| Fault::Cancelled)?;
+            }
+            continue;
+        }
+        let Some(response) = connection.assemble(piece)? else { continue };
+        if let Some(condition) = connection.absorb(response, &mut collected)? {
+            connection.notice(&collected);
+            connection.news.any |= forwarder.strangers;
+            return Ok((condition, collected));
+        }
+    }
+}
+
+/// LIST or LSUB.
+pub(super) async fn list(
+    connection: &mut Connection,
+    subscribed: bool,
+    pattern: &ListPattern,
+) -> Result<UpstreamReply, Fault> {
+    let (condition, collected) = run_for(connection, &Request::List { subscribed, pattern }).await?;
+    connection.notice(&collected);
+    if collected.too_many_listed {
+        let text = "more mailboxes than can be listed at once".into();
+        return Ok(UpstreamReply::Refused { code: Some("LIMIT".into()), text, data: None });
+    }
+    let items = collected.listed.into_iter().filter(|(lsub, _)| *lsub == subscribed);
+    let data = Data::Listed(items.map(|(_, item)| item).collect());
+    Ok(if is_ok(&condition) { UpstreamReply::Ok(data) } else { refused(condition, Some(data)) })
+}
+
+/// STATUS as a request of the owner.
+pub(super) async fn status_reply(
+    connection: &mut Connection,
+    mailbox: &MailboxName,
+    items: &[StatusItem],
+) -> Result<UpstreamReply, Fault> {
+    let (condition, numbers) = status(connection, mailbox, items, false).await?;
+    if !is_ok(&condition) {
+        return Ok(refused(condition, None));
+    }
+    let numbers = numbers.ok_or(Fault::Misbehaved)?;
+    let value = |item: &StatusItem| match item {
+        StatusItem::Messages => numbers.messages,
+        StatusItem::Recent => numbers.recent,
+        StatusItem::UidNext => numbers.uid_next,
+        StatusItem::UidValidity => numbers.uid_validity.map(|v| v.get()),
+        StatusItem::Unseen => numbers.unseen,
+    };
+    Ok(UpstreamReply::Ok(Data::Status(items.iter().filter_map(|i| value(i).map(|n| (*i, n))).collect())))
+}
+
+/// STATUS of one mailbox.
+pub(crate) async fn status(
+    connection: &mut Connection,
+    mailbox: &MailboxName,
+    items: &[StatusItem],
+    mod_seq: bool,
+) -> Result<(Condition, Option<StatusNumbers>), Fault> {
+    let (condition, collected) = run_for(connection, &Request::Status { mailbox, items, mod_seq }).await?;
+    connection.notice(&collected);
+    let mine = collected.statuses.iter().rev().find(|(name, _)| name == mailbox);
+    Ok((condition, mine.map(|(_, numbers)| *numbers)))
+}

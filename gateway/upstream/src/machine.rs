@@ -1,0 +1,6 @@
+//! The deciding part of the upstream side: takes responses in, gives values out. No I/O, no clock, no tokio.
+
+pub(crate) mod collect;
+pub(crate) mod difference;
+pub(crate) mod forward;
+pub(crate) mod watching;

@@ -1,0 +1,497 @@
+//! Requests carried out against a real Dovecot, rich and poor.
+
+mod dovecot;
+
+use bytes::Bytes;
+use dovecot::Dovecot;
+use pimap_types::command::{Append, FetchItem, StatusItem, StoreChange, StoreMode};
+use pimap_types::search::SearchKey;
+use pimap_types::set::UidRanges;
+use pimap_types::upstream::*;
+use pimap_types::{Flag, Flags, MailboxName, MessageFacts, ModSeq, Secret, Uid};
+use pimap_upstream::{
+    AccountUpstream, BodyStream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify,
+};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+fn config(server: &Dovecot) -> UpstreamConfig {
+    UpstreamConfig::new("127.0.0.1", server.imap, Security::None)
+}
+
+fn login(user: &str) -> Login {
+    Login { user: user.into(), password: Secret::new("pw") }
+}
+
+/// An account, and its events thrown away.
+fn account(server: &Dovecot, user: &str) -> AccountUpstream {
+    let (events, mut listen) = mpsc::channel(64);
+    tokio::spawn(async move { while listen.recv().await.is_some() {} });
+    AccountUpstream::start(Arc::new(config(server)), login(user), events)
+}
+
+async fn ask(account: &AccountUpstream, request: UpstreamRequest) -> UpstreamReply {
+    account.run(request, BodyStream::None).await
+}
+
+async fn data(account: &AccountUpstream, request: UpstreamRequest) -> Data {
+    match ask(account, request.clone()).await {
+        UpstreamReply::Ok(data) => data,
+        other => panic!("{request:?}: {other:?}"),
+    }
+}
+
+async fn sync(account: &AccountUpstream, mailbox: &str, known: Option<Known>, facts: bool) -> Synced {
+    let request = UpstreamRequest::Sync { mailbox: MailboxName::new(mailbox), known, facts };
+    match data(account, request).await {
+        Data::Synced(synced) => *synced,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn known(synced: &Synced) -> Known {
+    let Delta::Full { uids, .. } = &synced.delta else { panic!("not in full") };
+    Known { uid_validity: synced.uid_validity, highest_mod_seq: synced.highest_mod_seq, uids: uids.clone() }
+}
+
+fn at(mailbox: &str, synced: &Synced, at_least: u64) -> MailboxAt {
+    MailboxAt { mailbox: MailboxName::new(mailbox), uid_validity: synced.uid_validity, at_least }
+}
+
+fn set(pairs: &[(u32, u32)]) -> UidRanges {
+    UidRanges::from_pairs(pairs.iter().copied())
+}
+
+fn uids(facts: &[MessageFacts]) -> Vec<u32> {
+    facts.iter().map(|f| f.uid.get()).collect()
+}
+
+fn add(flag: Flag) -> StoreChange {
+    StoreChange { mode: StoreMode::Add, silent: false, flags: Flags::new([flag]) }
+}
+
+async fn fetch(
+    account: &AccountUpstream,
+    at: MailboxAt,
+    uids: UidRanges,
+    items: Vec<FetchItem>,
+) -> (String, UpstreamReply) {
+    let (sender, mut pieces) = mpsc::channel(2);
+    let collect = async {
+        let mut text = String::new();
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                FetchPiece::Start(uid) => text.push_str(&format!("<{uid}:")),
+                FetchPiece::Bytes(octets) => text.push_str(&String::from_utf8_lossy(&octets)),
+                FetchPiece::End => text.push('>'),
+            }
+        }
+        text
+    };
+    let run = account.run(UpstreamRequest::Fetch(at, uids, items), BodyStream::Fetch(sender));
+    tokio::join!(collect, run)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_verified_by_exactly_one_login() {
+    let server = Dovecot::start();
+    assert_eq!(verify(&config(&server), &login("joe")).await, Ok(()));
+    let bad = Login { user: "joe".into(), password: Secret::new("no") };
+    assert!(matches!(verify(&config(&server), &bad).await, Err(VerifyError::Refused(_))));
+    assert_eq!(server.log().matches("Password mismatch").count(), 1, "{}", server.log());
+    let nobody = UpstreamConfig::new("127.0.0.1", 1, Security::None);
+    assert!(matches!(verify(&nobody, &login("joe")).await, Err(VerifyError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_and_starttls_with_the_operators_authority_only() {
+    let server = Dovecot::start();
+    for (security, port) in [(Security::Tls, server.imaps), (Security::StartTls, server.imap)] {
+        let mut config = UpstreamConfig::new("localhost", port, security);
+        config.tls = Some(tls_client_config(Some(&server.certificate())).expect("reads the certificate"));
+        assert_eq!(verify(&config, &login("joe")).await, Ok(()));
+        config.tls = Some(tls_client_config(None).expect("built-in authorities"));
+        assert!(matches!(verify(&config, &login("joe")).await, Err(VerifyError::Unavailable(_))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_beyond_ascii_go_by_sasl() {
+    let server = Dovecot::start();
+    let bad = Login { user: "joe".into(), password: Secret::new("pwä") };
+    assert!(matches!(verify(&config(&server), &bad).await, Err(VerifyError::Refused(_))));
+    assert!(server.log().contains("Password mismatch"), "{}", server.log());
+    let odd = Login { user: "joe \"quoted\\".into(), password: Secret::new("pw") };
+    assert!(!matches!(verify(&config(&server), &odd).await, Err(VerifyError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catching_up_by_qresync() {
+    let server = Dovecot::start();
+    server.save_some("joe", "INBOX", 5);
+    let account = account(&server, "joe");
+    let first = sync(&account, "INBOX", None, true).await;
+    let Delta::Full { uids: all, facts } = &first.delta else { panic!("in full") };
+    assert_eq!(
+        (all, uids(facts), first.messages, first.uid_next),
+        (&set(&[(1, 5)]), vec![1, 2, 3, 4, 5], 5, 6)
+    );
+    assert!(
+        first.highest_mod_seq > ModSeq(0) && facts.iter().all(|f| f.size > 10 && f.internal_date.0 > 10_000)
+    );
+    assert!(first.flags.contains(&Flag::Seen) && first.permanent_flags.0.contains(&Flag::Seen));
+
+    server.doveadm(&["expunge", "-u", "joe", "mailbox", "INBOX", "uid", "2"]);
+    server.doveadm(&["flags", "add", "-u", "joe", "\\Flagged", "mailbox", "INBOX", "uid", "4"]);
+    server.save_some("joe", "INBOX", 1);
+    let later = sync(&account, "INBOX", Some(known(&first)), true).await;
+    let Delta::Since { vanished, changed } = &later.delta else { panic!("a difference") };
+    assert_eq!((vanished, uids(changed)), (&set(&[(2, 2)]), vec![4, 6]));
+    assert!(
+        changed[0].flags.contains(&Flag::Flagged)
+            && changed.iter().all(|f| f.size > 10 && f.mod_seq > ModSeq(0))
+    );
+    assert!(later.highest_mod_seq > first.highest_mod_seq && later.uid_next == 7);
+    // Without facts: UIDs only.
+    let bare = sync(&account, "INBOX", None, false).await;
+    assert_eq!(bare.delta, Delta::Full { uids: set(&[(1, 1), (3, 6)]), facts: vec![] });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catching_up_by_condstore_alone() {
+    let server = Dovecot::start_with("imap_capability = IMAP4rev1 IDLE UIDPLUS CONDSTORE ENABLE");
+    server.save_some("joe", "INBOX", 5);
+    let account = account(&server, "joe");
+    let first = sync(&account, "INBOX", None, false).await;
+    assert!(first.highest_mod_seq > ModSeq(0));
+    let same = sync(&account, "INBOX", Some(known(&first)), false).await;
+    assert_eq!(same.delta, Delta::Since { vanished: set(&[]), changed: vec![] });
+    server.doveadm(&["expunge", "-u", "joe", "mailbox", "INBOX", "uid", "2"]);
+    server.doveadm(&["flags", "add", "-u", "joe", "\\Flagged", "mailbox", "INBOX", "uid", "4"]);
+    server.save_some("joe", "INBOX", 1);
+    let later = sync(&account, "INBOX", Some(known(&first)), false).await;
+    let Delta::Since { vanished, changed } = &later.delta else { panic!("a difference") };
+    assert_eq!((vanished, uids(changed)), (&set(&[(2, 2)]), vec![4, 6]));
+    assert!(changed.iter().all(|f| f.size > 10 && f.mod_seq > ModSeq(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poor_server_is_read_in_full() {
+    let server = Dovecot::start_poor();
+    server.save_some("joe", "INBOX", 3);
+    let account = account(&server, "joe");
+    let first = sync(&account, "INBOX", None, true).await;
+    assert_eq!(first.highest_mod_seq, ModSeq(0));
+    server.doveadm(&["expunge", "-u", "joe", "mailbox", "INBOX", "uid", "2"]);
+    let later = sync(&account, "INBOX", Some(known(&first)), true).await;
+    let Delta::Full { uids: all, facts } = &later.delta else { panic!("in full") };
+    assert_eq!((all, uids(facts)), (&set(&[(1, 1), (3, 3)]), vec![1, 3]));
+    let found = data(&account, UpstreamRequest::Search(at("INBOX", &later, 1), None, SearchKey::All)).await;
+    assert_eq!(found, Data::Uids(set(&[(1, 1), (3, 3)])));
+    // What went is told by UID though the server speaks in numbers.
+    let to = MailboxName::new("Sent");
+    let moved = ask(&account, UpstreamRequest::Move(at("INBOX", &later, 1), set(&[(3, 3)]), to)).await;
+    assert_eq!(moved, UpstreamReply::Failed(UpstreamFault::Unsupported));
+    data(&account, UpstreamRequest::Store(at("INBOX", &later, 1), set(&[(1, 3)]), add(Flag::Deleted))).await;
+    let expunge =
+        UpstreamRequest::Expunge { at: at("INBOX", &later, 1), uids: set(&[(3, 3)]), all_visible: false };
+    assert_eq!(data(&account, expunge).await, Data::Expunged(set(&[(3, 3)])));
+    let empty = sync(&account, "Drafts", None, true).await;
+    assert_eq!(empty.delta, Delta::Full { uids: set(&[]), facts: vec![] });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expunge_without_uidplus() {
+    let server = Dovecot::start_with("imap_capability = IMAP4rev1 IDLE");
+    server.save_some("joe", "INBOX", 4);
+    let account = account(&server, "joe");
+    let first = sync(&account, "INBOX", None, false).await;
+    data(&account, UpstreamRequest::Store(at("INBOX", &first, 1), set(&[(2, 3)]), add(Flag::Deleted))).await;
+    let expunge = |all_visible| UpstreamRequest::Expunge {
+        at: at("INBOX", &first, 1),
+        uids: set(&[(2, 3)]),
+        all_visible,
+    };
+    assert_eq!(ask(&account, expunge(false)).await, UpstreamReply::Failed(UpstreamFault::Unsupported));
+    assert_eq!(data(&account, expunge(true)).await, Data::Expunged(set(&[(2, 3)])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_answered_with_what_happened() {
+    let server = Dovecot::start();
+    server.save_some("joe", "INBOX", 6);
+    let account = account(&server, "joe");
+    let inbox = sync(&account, "INBOX", None, false).await;
+    let here = || at("INBOX", &inbox, 1);
+    let Data::Stored(stored) =
+        data(&account, UpstreamRequest::Store(here(), set(&[(1, 2)]), add(Flag::Seen))).await
+    else {
+        panic!()
+    };
+    assert_eq!(stored.iter().map(|r| r.uid.get()).collect::<Vec<_>>(), [1, 2]);
+    assert!(stored.iter().all(|r| r.flags.contains(&Flag::Seen) && r.mod_seq > ModSeq(0)));
+    let Data::Facts(facts) = data(&account, UpstreamRequest::Facts(here(), set(&[(2, 3), (99, 99)]))).await
+    else {
+        panic!()
+    };
+    assert_eq!(uids(&facts), [2, 3]);
+
+    data(&account, UpstreamRequest::Create(MailboxName::new("Arch \"ive"))).await;
+    let target = MailboxName::new("Arch \"ive");
+    let Data::Copied { copy_uid: Some((_, source, copies)), vanished } =
+        data(&account, UpstreamRequest::Copy(here(), set(&[(1, 1), (4, 4)]), target.clone())).await
+    else {
+        panic!()
+    };
+    assert_eq!((source, copies, vanished), (set(&[(1, 1), (4, 4)]), set(&[(1, 2)]), set(&[])));
+    let Data::Copied { copy_uid: Some((_, source, copies)), vanished } =
+        data(&account, UpstreamRequest::Move(here(), set(&[(5, 5)]), target.clone())).await
+    else {
+        panic!()
+    };
+    assert_eq!((source, copies, vanished), (set(&[(5, 5)]), set(&[(3, 3)]), set(&[(5, 5)])));
+    data(&account, UpstreamRequest::Store(here(), set(&[(3, 4)]), add(Flag::Deleted))).await;
+    let expunge = UpstreamRequest::Expunge { at: here(), uids: set(&[(4, 4)]), all_visible: false };
+    assert_eq!(data(&account, expunge).await, Data::Expunged(set(&[(4, 4)])));
+    let refusal =
+        ask(&account, UpstreamRequest::Copy(here(), set(&[(1, 1)]), MailboxName::new("No such"))).await;
+    assert!(matches!(refusal, UpstreamReply::Refused { code: Some(code), .. } if code == "TRYCREATE"));
+
+    let Data::Status(numbers) = data(
+        &account,
+        UpstreamRequest::Status(target.clone(), vec![StatusItem::Messages, StatusItem::UidNext]),
+    )
+    .await
+    else {
+        panic!()
+    };
+    assert_eq!(numbers, [(StatusItem::Messages, 3), (StatusItem::UidNext, 4)]);
+    data(&account, UpstreamRequest::Subscribe(target.clone())).await;
+    let pattern = pimap_types::command::ListPattern { reference: String::new(), pattern: "*".into() };
+    for subscribed in [false, true] {
+        let listed = data(&account, UpstreamRequest::List { subscribed, pattern: pattern.clone() }).await;
+        let Data::Listed(items) = listed else { panic!() };
+        assert!(items.iter().any(|i| i.mailbox == target), "{items:?}");
+        assert_eq!(items.iter().any(|i| i.mailbox.is_inbox()), !subscribed);
+    }
+    data(&account, UpstreamRequest::Unsubscribe(target.clone())).await;
+    data(&account, UpstreamRequest::Rename(target.clone(), MailboxName::new("Old"))).await;
+    data(&account, UpstreamRequest::Delete(MailboxName::new("Old"))).await;
+    let gone = ask(&account, UpstreamRequest::Sync { mailbox: target, known: None, facts: false }).await;
+    assert!(matches!(gone, UpstreamReply::Failed(UpstreamFault::NoSuchMailbox(_))), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn appending_small_and_large_with_and_without_literal_plus() {
+    for server in [Dovecot::start(), Dovecot::start_poor()] {
+        let account = account(&server, "joe");
+        for size in [0_usize, 200, 300_000] {
+            let head = "Subject: appended\r\n\r\n";
+            let message: String = head.chars().chain(std::iter::repeat('x')).take(size).collect();
+            let append = Append {
+                mailbox: MailboxName::new("Sent"),
+                flags: Flags::new([Flag::Seen]),
+                date: Some(" 1-Feb-2004 10:00:00 +0000".into()),
+                size: size as u64,
+            };
+            let (sender, octets) = mpsc::channel(2);
+            let feed = async {
+                for piece in message.as_bytes().chunks(10_000) {
+                    if sender.send(Bytes::copy_from_slice(piece)).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            let run = account.run(UpstreamRequest::Append(append), BodyStream::Append(octets));
+            let ((), reply) = tokio::join!(feed, run);
+            match reply {
+                UpstreamReply::Ok(Data::Appended(Some((_, uid)))) => assert!(uid.get() > 0 && size > 0),
+                // Dovecot takes an empty message for the end of MULTIAPPEND.
+                UpstreamReply::Refused { .. } => assert_eq!(size, 0),
+                other => panic!("{size}: {other:?}"),
+            }
+        }
+        let sent = sync(&account, "Sent", None, true).await;
+        let Delta::Full { facts, .. } = sent.delta else { panic!() };
+        assert_eq!(facts.iter().map(|f| f.size).collect::<Vec<_>>(), [200, 300_000]);
+        assert!(
+            facts
+                .iter()
+                .all(|f| f.flags.contains(&Flag::Seen) && f.internal_date.to_string() == "1-Feb-2004")
+        );
+        // A handset that goes away in the middle leaves nothing behind.
+        let append =
+            Append { mailbox: MailboxName::new("Sent"), flags: Flags::default(), date: None, size: 100_000 };
+        let (sender, octets) = mpsc::channel(2);
+        sender.send(Bytes::from_static(b"Subject: half")).await.expect("room");
+        drop(sender);
+        let reply = account.run(UpstreamRequest::Append(append), BodyStream::Append(octets)).await;
+        assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Cancelled));
+        assert_eq!(sync(&account, "Sent", None, false).await.messages, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetching_passes_on_what_was_asked_for() {
+    let server = Dovecot::start();
+    server.save(
+        "joe",
+        "INBOX",
+        b"From: a@example.org\r\nSubject: x\r\n\r\nU7 OK done\r\n* 1 FETCH (UID 9)\r\n",
+    );
+    server.save("joe", "INBOX", b"From: b@example.org\r\nSubject: y\r\n\r\n");
+    let account = account(&server, "joe");
+    let inbox = sync(&account, "INBOX", None, false).await;
+    let body = |peek| FetchItem::Section { peek, section: "TEXT".into(), partial: None };
+    let (text, reply) = fetch(&account, at("INBOX", &inbox, 1), set(&[(1, 9)]), vec![body(true)]).await;
+    assert_eq!(text, "<1:BODY[TEXT] {31}\r\nU7 OK done\r\n* 1 FETCH (UID 9)\r\n><2:BODY[TEXT] {0}\r\n>");
+    assert!(matches!(reply, UpstreamReply::Ok(Data::Fetched { expunge_issued: false, .. })), "{reply:?}");
+    let items = vec![FetchItem::Flags, FetchItem::Uid, FetchItem::Envelope, FetchItem::Size];
+    let (text, _) = fetch(&account, at("INBOX", &inbox, 1), set(&[(2, 2)]), items).await;
+    assert!(
+        text.starts_with("<2:UID 2 FLAGS () ")
+            && text.contains("ENVELOPE (NIL \"y\"")
+            && text.contains("RFC822.SIZE ")
+    );
+    // Reading a body without peek marks it seen, and the mark is told to the owner though nobody asked for it.
+    let (text, reply) = fetch(&account, at("INBOX", &inbox, 1), set(&[(1, 1)]), vec![body(false)]).await;
+    assert!(text.starts_with("<1:BODY[TEXT] {31}") && !text.contains("FLAGS"), "{text}");
+    let UpstreamReply::Ok(Data::Fetched { flags, .. }) = reply else { panic!("{reply:?}") };
+    assert!(flags.iter().any(|r| r.uid.get() == 1 && r.flags.contains(&Flag::Seen)), "{flags:?}");
+}
+
+/// Resident memory of this process in KiB.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("VmRSS");
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_mebibytes_stream_through_a_slow_consumer() {
+    let server = Dovecot::start();
+    let mut message = b"Subject: large\r\n\r\n".to_vec();
+    message.resize(30 << 20, b'x');
+    server.save("joe", "INBOX", &message);
+    let length = message.len();
+    drop(message);
+    let account = account(&server, "joe");
+    let inbox = sync(&account, "INBOX", None, false).await;
+    let (sender, mut pieces) = mpsc::channel(pimap_types::limits::PIECES_IN_FLIGHT_MAX);
+    let body = FetchItem::Section { peek: true, section: String::new(), partial: None };
+    let request = UpstreamRequest::Fetch(at("INBOX", &inbox, 1), set(&[(1, 1)]), vec![body]);
+    let slow = async {
+        let (before, mut peak, mut octets) = (resident_kib(), 0, 0);
+        loop {
+            // Slower than the server, whatever the machine: the next piece is taken only when no more fit in between.
+            while pieces.len() < pimap_types::limits::PIECES_IN_FLIGHT_MAX && !pieces.is_closed() {
+                tokio::task::yield_now().await;
+            }
+            match pieces.recv().await {
+                Some(FetchPiece::Bytes(piece)) => {
+                    assert!(piece.len() <= pimap_types::limits::PIECE_BYTES_MAX);
+                    octets += piece.len();
+                    peak = peak.max(resident_kib());
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        (octets, peak.saturating_sub(before))
+    };
+    let ((octets, grown), reply) = tokio::join!(slow, account.run(request, BodyStream::Fetch(sender)));
+    assert!(matches!(reply, UpstreamReply::Ok(Data::Fetched { .. })), "{reply:?}");
+    assert!(octets > length && octets < length + 100, "{octets}");
+    assert!(grown < 4 << 10, "grew by {grown} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_the_receiver_cancels_a_fetch() {
+    let server = Dovecot::start();
+    let mut message = b"Subject: large\r\n\r\n".to_vec();
+    message.resize(20 << 20, b'x');
+    server.save("joe", "INBOX", &message);
+    let account = account(&server, "joe");
+    let inbox = sync(&account, "INBOX", None, false).await;
+    let (sender, mut pieces) = mpsc::channel(1);
+    let body = FetchItem::Section { peek: true, section: String::new(), partial: None };
+    let request = UpstreamRequest::Fetch(at("INBOX", &inbox, 1), set(&[(1, 1)]), vec![body]);
+    let leave = async {
+        assert_eq!(pieces.recv().await, Some(FetchPiece::Start(Uid::new(1).expect("not zero"))));
+        drop(pieces);
+    };
+    let ((), reply) = tokio::join!(leave, account.run(request, BodyStream::Fetch(sender)));
+    assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Cancelled));
+    assert_eq!(sync(&account, "INBOX", None, false).await.messages, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handset_reads_its_own_writes_over_the_pool() {
+    for server in [Dovecot::start(), Dovecot::start_poor()] {
+        server.save_some("joe", "INBOX", 3);
+        let account = account(&server, "joe");
+        let inbox = sync(&account, "INBOX", None, false).await;
+        let search =
+            |version, key: SearchKey| UpstreamRequest::Search(at("INBOX", &inbox, version), None, key);
+        // Two searches at once leave two connections with the mailbox open.
+        tokio::join!(data(&account, search(1, SearchKey::All)), data(&account, search(1, SearchKey::All)));
+        for round in 0..100_u64 {
+            let (mode, expect) =
+                if round % 2 == 0 { (StoreMode::Add, set(&[(2, 2)])) } else { (StoreMode::Remove, set(&[])) };
+            let change = StoreChange { mode, silent: false, flags: Flags::new([Flag::Flagged]) };
+            let version = round + 2;
+            data(&account, UpstreamRequest::Store(at("INBOX", &inbox, version), set(&[(2, 2)]), change))
+                .await;
+            let flagged = || search(version + 1, SearchKey::Flag(Flag::Flagged));
+            let (a, b) = tokio::join!(data(&account, flagged()), data(&account, flagged()));
+            assert_eq!((a, b), (Data::Uids(expect.clone()), Data::Uids(expect)), "round {round}");
+        }
+        assert!(account.connection_counts().1 <= 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recreated_mailbox_is_not_touched() {
+    let server = Dovecot::start();
+    server.save_some("joe", "Work", 3);
+    let account = account(&server, "joe");
+    let before = sync(&account, "Work", None, false).await;
+    server.doveadm(&["mailbox", "delete", "-u", "joe", "Work"]);
+    server.save_some("joe", "Work", 3);
+    let store = UpstreamRequest::Store(at("Work", &before, 9), set(&[(1, 3)]), add(Flag::Deleted));
+    let reply = ask(&account, store).await;
+    assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::UidValidityChanged));
+    let now = sync(&account, "Work", Some(known(&before)), true).await;
+    assert_ne!(now.uid_validity, before.uid_validity);
+    let Delta::Full { facts, .. } = now.delta else { panic!("in full") };
+    assert!(facts.len() == 3 && facts.iter().all(|f| !f.flags.contains(&Flag::Deleted)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_leaves_recent_to_other_clients() {
+    let server = Dovecot::start();
+    server.save_some("joe", "INBOX", 2);
+    let account = account(&server, "joe");
+    account.watch(WatchList {
+        first: Some(MailboxName::new("INBOX")),
+        mailboxes: vec![MailboxName::new("INBOX")],
+        all: false,
+    });
+    let inbox = sync(&account, "INBOX", None, true).await;
+    data(&account, UpstreamRequest::Search(at("INBOX", &inbox, 1), None, SearchKey::All)).await;
+    let body = FetchItem::Section { peek: true, section: String::new(), partial: None };
+    fetch(&account, at("INBOX", &inbox, 1), set(&[(1, 2)]), vec![body]).await;
+    assert_eq!(plain_client_recent(&server, "joe").await, 2);
+}
+
+/// What a plain client is told of RECENT when it selects the INBOX.
+async fn plain_client_recent(server: &Dovecot, user: &str) -> u32 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", server.imap)).await.expect("connects");
+    let commands = format!("a LOGIN {user} pw\r\nb SELECT INBOX\r\nc LOGOUT\r\n");
+    stream.write_all(commands.as_bytes()).await.expect("writes");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("reads");
+    let line = text.lines().find(|l| l.ends_with(" RECENT")).expect("RECENT");
+    line.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("a number")
+}
