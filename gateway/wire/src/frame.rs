@@ -314,7 +314,9 @@ impl Framer {
             return Step::Again;
         }
         if let Some(index) = memchr(b'\n', &self.buffer) {
-            let literal = trailing_literal(without_cr(self.buffer.get(..index).unwrap_or_default()));
+            // Only the tail counts, however much of the line happens to be buffered: else it would matter how it was split.
+            let tail = index.saturating_sub(TAIL_BYTES)..index;
+            let literal = trailing_literal(without_cr(self.buffer.get(tail).unwrap_or_default()));
             self.consume(index + 1);
             self.state = State::Command(Gathering::default());
             if let Some(literal) = literal {
