@@ -109,11 +109,12 @@ impl Mirror {
         }
     }
 
-    /// Whether a flag report says anything new (F35): its MODSEQ is above what was applied; without CONDSTORE, its flags
-    /// differ from those kept.
+    /// Whether a flag report says anything new (F35): its MODSEQ is above what was applied; without MODSEQ, its flags
+    /// differ from those kept. Where neither is there (a FETCH of flags on a server with CONDSTORE) a change is for the
+    /// watcher to report.
     pub(crate) fn is_news(&self, uid: Uid, flags: &Flags, mod_seq: ModSeq) -> bool {
         if mod_seq == ModSeq(0) {
-            return self.facts.as_ref().and_then(|facts| facts.get(&uid)).is_none_or(|f| f.flags != *flags);
+            return self.facts.as_ref().and_then(|facts| facts.get(&uid)).is_some_and(|f| f.flags != *flags);
         }
         mod_seq > self.highest && self.echoes.get(&uid).is_none_or(|applied| mod_seq > *applied)
     }
