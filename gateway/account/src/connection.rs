@@ -88,6 +88,18 @@ pub(crate) struct Running {
     pub(crate) behind: Option<ConnectionId>,
 }
 
+impl Running {
+    /// The mailbox, other than the selected one, whose mirror it looks at.
+    pub(crate) fn mailbox(&self) -> Option<&MailboxName> {
+        match &self.task {
+            Task::Command(
+                Command::Select { mailbox, .. } | Command::Status(mailbox, _) | Command::Delete(mailbox),
+            ) => Some(mailbox),
+            _ => self.parked.as_ref(),
+        }
+    }
+}
+
 /// The kinds of thing that run.
 #[derive(Clone)]
 pub(crate) enum Task {

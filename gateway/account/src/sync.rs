@@ -316,8 +316,8 @@ impl Account {
         for owner in self.owners() {
             needed.extend(self.session(&owner).iter().flat_map(|s| s.mailboxes().map(|(m, _)| m.clone())));
         }
-        let parked = self.connections.values().filter_map(|c| c.running.as_ref()?.parked.clone());
-        needed.extend(parked);
+        // A command that runs, parked or asking upstream, finds its mailbox as it left it.
+        needed.extend(self.connections.values().filter_map(|c| c.running.as_ref()?.mailbox().cloned()));
         let unneeded: Vec<MailboxName> = self
             .mirrors
             .iter()

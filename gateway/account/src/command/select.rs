@@ -18,6 +18,7 @@ impl Account {
         _read_only: bool,
         running: &mut Running,
     ) -> Progress {
+        running.stage = Stage::Start;
         if let Err(progress) = self.need_mailbox(conn, mailbox, running.since) {
             if let Progress::End(_) = &progress {
                 // A SELECT that fails leaves no mailbox selected (RFC 3501 6.3.1).
@@ -54,11 +55,12 @@ impl Account {
         let (Some(live), Some(mirror)) =
             (self.live_if_ready(&owner, mailbox).map(|live| live.into_owned()), self.mirrors.get(mailbox))
         else {
-            // Filters changed under way: judged anew.
-            running.stage = Stage::Start;
-            return Progress::Park(mailbox.clone());
+            // Filters changed under way, or the mailbox went: looked at anew.
+            return self.begin_select(conn, mailbox, read_only, running);
         };
-        let Some(uid_validity) = mirror.uid_validity else { return Progress::Park(mailbox.clone()) };
+        let Some(uid_validity) = mirror.uid_validity else {
+            return self.begin_select(conn, mailbox, read_only, running);
+        };
         let (uid_next, flags, permanent) = (mirror.uid_next, mirror.flags.clone(), mirror.permanent.clone());
         let selected = Selected { mailbox: mailbox.clone(), read_only };
         let Some(session) = self.session_mut(&owner) else { return Progress::Over };
