@@ -4,8 +4,9 @@
 //! past the gateway ([`imap`]), a raw HTTP/1.1 client with every byte under control ([`http`]), the built gateway
 //! itself ([`gateway`]), the executable definition of law 1 ([`handset`], which [`phone`] puts on sockets) and the
 //! runner of golden transcripts ([`transcript`]). Refuses knowledge of the gateway's insides: nothing here imports a
-//! room of it, so a mistake there cannot be repeated here. A fixture that cannot start panics with the reason,
-//! since a test can do nothing else.
+//! room of it, so a mistake there cannot be repeated here; but for [`world`], which drives the account itself, and
+//! [`sim`], which lets chance drive that. A fixture that cannot start panics with the reason, since a test can do
+//! nothing else.
 //!
 //! Reading order: [`handset`], [`transcript`], then the fixtures as needed.
 
@@ -21,6 +22,8 @@ pub mod imap;
 pub mod phone;
 pub mod process;
 pub mod response;
+pub mod sim;
 pub mod transcript;
 pub mod udp;
 pub mod wait;
+pub mod world;

@@ -1,0 +1,322 @@
+//! A modelled upstream: answers questions and reports events exactly as the vocabulary promises, at its own pace.
+//!
+//! In go the owner's questions and the acts of other clients; out come replies and events, delivered when the world says so:
+//! a question is carried out at one moment and answered at a later one, in any order among questions, and no order is
+//! promised between a reply and an event. Events of one watching connection keep their order; while it is down they are
+//! lost, and `Back` says so afterwards.
+
+mod answer;
+
+use super::mail::Mail;
+use pimap_account::contract::Carry;
+use pimap_types::response::ListItem;
+use pimap_types::upstream::{
+    Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
+};
+use pimap_types::{Date, MailboxName, ModSeq, Ticket, Uid, UidRanges};
+use std::collections::{BTreeSet, VecDeque};
+
+/// What the server can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Traits {
+    /// CONDSTORE and QRESYNC.
+    pub mod_seqs: bool,
+    /// UIDPLUS.
+    pub uid_plus: bool,
+    /// MOVE.
+    pub r#move: bool,
+    /// NOTIFY.
+    pub notify: bool,
+}
+
+impl Traits {
+    /// A server that has everything.
+    pub const RICH: Traits = Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true };
+    /// A server that has nothing.
+    pub const POOR: Traits = Traits { mod_seqs: false, uid_plus: false, r#move: false, notify: false };
+}
+
+/// How far a question is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Sent, not carried out.
+    Asked,
+    /// Carried out; the answer is on its way.
+    Done(UpstreamReply, Vec<(Uid, Vec<u8>)>),
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Its ticket.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub request: UpstreamRequest,
+    /// Where its body comes from or goes.
+    pub carry: Carry,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// An answer as the driver gets it: pieces of a FETCH first.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Which question.
+    pub ticket: Ticket,
+    /// Where pieces go.
+    pub carry: Carry,
+    /// Messages of a FETCH: items between parentheses.
+    pub pieces: Vec<(Uid, Vec<u8>)>,
+    /// The reply.
+    pub reply: UpstreamReply,
+}
+
+/// The server and its side of the gateway.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// What it can do.
+    pub traits: Traits,
+    /// The mail.
+    pub mail: Mail,
+    /// Whether it can be reached.
+    pub reachable: bool,
+    /// Questions not answered yet, oldest first.
+    pub questions: Vec<Question>,
+    /// Events on their way, in order.
+    pub events: VecDeque<UpstreamEvent>,
+    /// Today in the server's zone.
+    pub today: Date,
+    watch: WatchList,
+    /// The watching connection is up.
+    watching: bool,
+    /// A gateway is there that wants a watching connection.
+    wanted: bool,
+    /// Mailboxes that changed and are told of by the next poll.
+    unpolled: BTreeSet<MailboxName>,
+}
+
+impl Upstream {
+    /// A server with an empty INBOX.
+    pub fn new(traits: Traits) -> Upstream {
+        let mut mail = Mail::default();
+        mail.create(&MailboxName::new("INBOX"));
+        Upstream {
+            traits,
+            mail,
+            reachable: true,
+            questions: Vec::new(),
+            events: VecDeque::new(),
+            today: Date(0),
+            watch: WatchList::default(),
+            watching: false,
+            wanted: false,
+            unpolled: BTreeSet::new(),
+        }
+    }
+
+    // === the gateway's side ===
+
+    /// A question is sent.
+    pub fn ask(&mut self, ticket: Ticket, request: UpstreamRequest, carry: Carry) {
+        let stage = match self.reachable {
+            true => Stage::Asked,
+            false => Stage::Done(UpstreamReply::Failed(UpstreamFault::Unavailable), Vec::new()),
+        };
+        self.questions.push(Question { ticket, request, carry, stage });
+    }
+
+    /// A question is called off; one that changes mail ends by itself.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        let reads = |q: &&mut Question| q.ticket == ticket && !q.request.is_mutation();
+        if let Some(question) = self.questions.iter_mut().find(reads) {
+            question.stage = Stage::Done(UpstreamReply::Failed(UpstreamFault::Cancelled), Vec::new());
+        }
+    }
+
+    /// Watch these.
+    pub fn watch(&mut self, list: WatchList) {
+        let moved = self.watch.first != list.first;
+        self.watch = list;
+        self.wanted = true;
+        if !self.watching {
+            self.connect_watcher();
+        } else if moved && let Some(first) = self.watch.first.clone() {
+            // Opening a mailbox says nothing of what happened before: look now.
+            self.events.push_back(look_at(first));
+        }
+    }
+
+    /// The gateway died: its questions are answered to nobody, its watching connection is gone. `carried_out` decides
+    /// which of the changes still under way happen all the same.
+    pub fn abandon(&mut self, mut carried_out: impl FnMut() -> bool) {
+        for question in std::mem::take(&mut self.questions) {
+            let append = matches!(question.request, UpstreamRequest::Append(_));
+            if question.stage == Stage::Asked && question.request.is_mutation() && !append && carried_out() {
+                self.carry_out(question.request, None);
+            }
+        }
+        (self.watching, self.wanted) = (false, false);
+        self.events.clear();
+    }
+
+    /// Carries a question out. An APPEND needs its message.
+    pub fn execute(&mut self, at: usize, message: Option<Vec<u8>>) {
+        let Some(request) = self.questions.get(at).map(|q| q.request.clone()) else { return };
+        let (reply, pieces) = self.carry_out(request, message);
+        self.questions[at].stage = Stage::Done(reply, pieces);
+    }
+
+    /// The answer to a question that was carried out.
+    pub fn answer(&mut self, at: usize) -> Option<Answered> {
+        let Stage::Done(reply, pieces) = self.questions.get(at)?.stage.clone() else { return None };
+        let Question { ticket, carry, .. } = self.questions.remove(at);
+        Some(Answered { ticket, carry, pieces, reply })
+    }
+
+    /// The connections are lost. Changes that were sent are in doubt; what was not sent did not happen.
+    pub fn lose_connections(&mut self) {
+        self.reachable = false;
+        for question in &mut self.questions {
+            let doubtful = question.request.is_mutation() && !matches!(question.request, UpstreamRequest::Append(_));
+            let fault = match (&question.stage, doubtful) {
+                (Stage::Done(UpstreamReply::Ok(_) | UpstreamReply::Refused { .. }, _), true) => UpstreamFault::InDoubt,
+                (Stage::Done(UpstreamReply::Failed(fault), _), _) => fault.clone(),
+                _ => UpstreamFault::Unavailable,
+            };
+            question.stage = Stage::Done(UpstreamReply::Failed(fault), Vec::new());
+        }
+        if std::mem::take(&mut self.watching) {
+            // What the dead connection had said and nobody had heard is lost with it.
+            self.events.clear();
+            self.events.push_back(UpstreamEvent::Lost);
+        }
+    }
+
+    /// The server can be reached again.
+    pub fn come_back(&mut self) {
+        self.reachable = true;
+        self.connect_watcher();
+    }
+
+    /// Only the watching connection breaks, and is made anew.
+    pub fn lose_watcher(&mut self) {
+        if std::mem::take(&mut self.watching) {
+            self.events.clear();
+            self.events.push_back(UpstreamEvent::Lost);
+            self.connect_watcher();
+        }
+    }
+
+    fn connect_watcher(&mut self) {
+        if !self.wanted || !self.reachable || self.watching {
+            return;
+        }
+        self.watching = true;
+        let Traits { mod_seqs, uid_plus, r#move, notify } = self.traits;
+        self.events.push_back(UpstreamEvent::Back { notify, mod_seqs, uid_plus, r#move });
+        self.unpolled.clear();
+    }
+
+    /// Polls by STATUS the mailboxes that the watching connection does not hear of.
+    pub fn poll(&mut self) {
+        if !self.watching {
+            return;
+        }
+        for mailbox in std::mem::take(&mut self.unpolled) {
+            let event = self.status_event(&mailbox);
+            self.events.push_back(event);
+        }
+    }
+
+    /// The event at the front is heard twice.
+    pub fn repeat_event(&mut self) {
+        if let Some(event) = self.events.front().cloned() {
+            self.events.push_front(event);
+        }
+    }
+
+    // === what the watching connection hears ===
+
+    /// Messages came or changed.
+    pub fn changed(&mut self, mailbox: &MailboxName, uids: &[u32]) {
+        if !self.watching || uids.is_empty() {
+            return;
+        }
+        let is_open = self.watch.first.as_ref() == Some(mailbox);
+        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| is_open) else {
+            return self.elsewhere(mailbox);
+        };
+        let facts = state.facts(|uid, _| uids.contains(&uid), self.traits.mod_seqs);
+        let (mailbox, uid_validity) = (mailbox.clone(), state.uid_validity);
+        // A server that speaks in numbers only lets the watcher say "look now" (F47); flags come with their UID here.
+        self.events.push_back(UpstreamEvent::Changed { mailbox, uid_validity, facts });
+    }
+
+    /// Messages are gone.
+    pub fn vanished(&mut self, mailbox: &MailboxName, uids: &[u32]) {
+        if !self.watching || uids.is_empty() {
+            return;
+        }
+        let is_open = self.watch.first.as_ref() == Some(mailbox);
+        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| is_open) else {
+            return self.elsewhere(mailbox);
+        };
+        if !self.traits.mod_seqs {
+            return self.events.push_back(look_at(mailbox.clone()));
+        }
+        let uids = UidRanges::from_uids(uids.iter().filter_map(|uid| Uid::new(*uid)));
+        let (mailbox, uid_validity) = (mailbox.clone(), state.uid_validity);
+        self.events.push_back(UpstreamEvent::Vanished { mailbox, uid_validity, uids });
+    }
+
+    /// Mailboxes were created, renamed or deleted.
+    pub fn folders_changed(&mut self, mailbox: &MailboxName, old_name: Option<&MailboxName>) {
+        let opened = [Some(mailbox), old_name].contains(&self.watch.first.as_ref()) && self.watch.first.is_some();
+        if self.watching && self.traits.notify {
+            let exists = self.mail.mailboxes.contains_key(mailbox);
+            let attributes = if exists { Vec::new() } else { vec!["\\NonExistent".to_owned()] };
+            let item = ListItem { attributes, delimiter: Some('/'), mailbox: mailbox.clone() };
+            self.events.push_back(UpstreamEvent::Mailbox { item, old_name: old_name.cloned() });
+        }
+        if self.watching && opened {
+            // The server closes a mailbox that is replaced under a connection.
+            self.watching = false;
+            self.events.push_back(UpstreamEvent::Lost);
+            self.connect_watcher();
+        } else if self.mail.mailboxes.contains_key(mailbox) {
+            self.elsewhere(mailbox);
+        }
+    }
+
+    fn elsewhere(&mut self, mailbox: &MailboxName) {
+        if !self.watching || !(self.watch.all || self.watch.mailboxes.contains(mailbox)) {
+            return;
+        }
+        if self.traits.notify {
+            let event = self.status_event(mailbox);
+            self.events.push_back(event);
+        } else {
+            self.unpolled.insert(mailbox.clone());
+        }
+    }
+
+    fn status_event(&self, mailbox: &MailboxName) -> UpstreamEvent {
+        let Some(state) = self.mail.mailboxes.get(mailbox) else { return look_at(mailbox.clone()) };
+        UpstreamEvent::Status {
+            mailbox: mailbox.clone(),
+            uid_validity: Some(state.uid_validity),
+            uid_next: Some(state.uid_next),
+            messages: Some(state.messages.len() as u32),
+            highest_mod_seq: self.traits.mod_seqs.then_some(ModSeq(state.highest)),
+        }
+    }
+}
+
+fn look_at(mailbox: MailboxName) -> UpstreamEvent {
+    UpstreamEvent::Status { mailbox, uid_validity: None, uid_next: None, messages: None, highest_mod_seq: None }
+}
+
+/// Upstream said yes.
+fn said(data: Data) -> UpstreamReply {
+    UpstreamReply::Ok(data)
+}

@@ -1,0 +1,228 @@
+//! What each question does to the mail, and what is answered.
+
+use super::{Upstream, said};
+use crate::world::mail::{Mailbox, items};
+use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
+use pimap_types::response::ListItem;
+use pimap_types::upstream::{Data, Delta, Known, MailboxAt, Synced, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::{Flag, Flags, MailboxName, ModSeq, Uid, UidRanges};
+use std::collections::BTreeSet;
+
+type Pieces = Vec<(Uid, Vec<u8>)>;
+
+impl Upstream {
+    pub(super) fn carry_out(&mut self, request: UpstreamRequest, message: Option<Vec<u8>>) -> (UpstreamReply, Pieces) {
+        match self.reply_to(request, message) {
+            Ok(answer) => answer,
+            Err(fault) => (UpstreamReply::Failed(fault), Vec::new()),
+        }
+    }
+
+    fn reply_to(
+        &mut self,
+        request: UpstreamRequest,
+        message: Option<Vec<u8>>,
+    ) -> Result<(UpstreamReply, Pieces), UpstreamFault> {
+        use UpstreamRequest::*;
+        let today = self.today;
+        let mod_seqs = self.traits.mod_seqs;
+        let data = match request {
+            Sync { mailbox, known, facts } => self.synced(&mailbox, known.as_ref(), facts)?,
+            Facts(at, uids) => {
+                Data::Facts(self.open(&at)?.facts(|uid, _| contains(&uids, uid), mod_seqs))
+            }
+            Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
+            Fetch(at, uids, wanted) => return self.fetch(&at, &uids, &wanted),
+            Store(at, uids, change) => {
+                let stored = self.open(&at)?.store(&uids, &change);
+                self.changed(&at.mailbox, &stored);
+                Data::Stored(self.open(&at)?.reports(&stored, mod_seqs))
+            }
+            Copy(at, uids, target) => return self.copy(&at, &uids, &target, false),
+            Move(..) if !self.traits.r#move => return Err(UpstreamFault::Unsupported),
+            Move(at, uids, target) => return self.copy(&at, &uids, &target, true),
+            Expunge { at, uids, all_visible } => self.expunge(&at, &uids, all_visible)?,
+            Append(append) => {
+                let (Some(message), uid_plus) = (message, self.traits.uid_plus) else {
+                    return Err(UpstreamFault::Cancelled);
+                };
+                let Some(state) = self.mail.mailboxes.get_mut(&append.mailbox) else {
+                    return Ok((no_target(), Vec::new()));
+                };
+                let uid = state.deliver(message, append.flags, today);
+                let told = uid_plus.then_some((state.uid_validity, Uid::new(uid).expect("not zero")));
+                self.changed(&append.mailbox, &[uid]);
+                Data::Appended(told)
+            }
+            List { pattern, .. } => Data::Listed(self.list(&pattern)),
+            Status(mailbox, items) => self.status(&mailbox, &items)?,
+            Create(mailbox) => {
+                if self.mail.mailboxes.contains_key(&mailbox) {
+                    return Ok((refused(None, "it exists"), Vec::new()));
+                }
+                self.mail.create(&mailbox);
+                self.folders_changed(&mailbox, None);
+                Data::Done
+            }
+            Delete(mailbox) => {
+                if mailbox.is_inbox() || self.mail.mailboxes.remove(&mailbox).is_none() {
+                    return Ok((refused(Some("NONEXISTENT"), "no such mailbox"), Vec::new()));
+                }
+                self.folders_changed(&mailbox, None);
+                Data::Done
+            }
+            Rename(from, to) => {
+                if from.is_inbox() || !self.mail.rename(&from, &to) {
+                    return Ok((refused(None, "it cannot be renamed"), Vec::new()));
+                }
+                self.folders_changed(&to, Some(&from));
+                Data::Done
+            }
+            Subscribe(_) | Unsubscribe(_) => Data::Done,
+        };
+        Ok((said(data), Vec::new()))
+    }
+
+    /// The mailbox, if it is the one that is meant (F22).
+    fn open(&mut self, at: &MailboxAt) -> Result<&mut Mailbox, UpstreamFault> {
+        let state = self.mail.mailboxes.get_mut(&at.mailbox);
+        let state = state.ok_or_else(|| UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()))?;
+        if state.uid_validity == at.uid_validity { Ok(state) } else { Err(UpstreamFault::UidValidityChanged) }
+    }
+
+    fn synced(&self, mailbox: &MailboxName, known: Option<&Known>, facts: bool) -> Result<Data, UpstreamFault> {
+        let Some(state) = self.mail.mailboxes.get(mailbox) else {
+            return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
+        };
+        let mod_seqs = self.traits.mod_seqs;
+        let delta = match known.filter(|k| k.uid_validity == state.uid_validity && mod_seqs && k.highest_mod_seq.0 > 0)
+        {
+            Some(known) => Delta::Since {
+                vanished: UidRanges::from_uids(
+                    known.uids.iter().filter(|uid| !state.messages.contains_key(&uid.get())),
+                ),
+                changed: state.facts(|_, message| message.mod_seq > known.highest_mod_seq.0, true),
+            },
+            None => Delta::Full {
+                uids: state.uids(),
+                facts: if facts { state.facts(|_, _| true, mod_seqs) } else { Vec::new() },
+            },
+        };
+        let flags = Flags::new([Flag::Answered, Flag::Flagged, Flag::Deleted, Flag::Seen, Flag::Draft]);
+        Ok(Data::Synced(Box::new(Synced {
+            uid_validity: state.uid_validity,
+            uid_next: state.uid_next,
+            highest_mod_seq: ModSeq(if mod_seqs { state.highest } else { 0 }),
+            messages: state.messages.len() as u32,
+            flags: flags.clone(),
+            permanent_flags: (flags, true),
+            delta,
+        })))
+    }
+
+    fn fetch(
+        &mut self,
+        at: &MailboxAt,
+        uids: &UidRanges,
+        wanted: &[FetchItem],
+    ) -> Result<(UpstreamReply, Pieces), UpstreamFault> {
+        let mod_seqs = self.traits.mod_seqs;
+        let state = self.open(at)?;
+        let there: Vec<u32> = state.messages.keys().copied().filter(|uid| contains(uids, *uid)).collect();
+        let mut flags = Vec::new();
+        if wanted.iter().any(FetchItem::sets_seen) {
+            let unseen: Vec<u32> =
+                there.iter().copied().filter(|uid| !state.messages[uid].flags.contains(&Flag::Seen)).collect();
+            let seen = StoreChange { mode: StoreMode::Add, silent: false, flags: Flags::new([Flag::Seen]) };
+            state.store(&UidRanges::from_uids(unseen.iter().filter_map(|uid| Uid::new(*uid))), &seen);
+            flags = state.reports(&unseen, mod_seqs);
+            self.changed(&at.mailbox, &unseen);
+        }
+        let state = self.open(at)?;
+        let piece = |uid: &u32| (Uid::new(*uid).expect("not zero"), items(*uid, &state.messages[uid], wanted));
+        let pieces: Pieces = there.iter().map(piece).collect();
+        if wanted.contains(&FetchItem::Flags) {
+            flags = state.reports(&there, mod_seqs);
+        }
+        let expunge_issued = uids.iter().any(|uid| !state.messages.contains_key(&uid.get()));
+        Ok((said(Data::Fetched { flags, expunge_issued }), pieces))
+    }
+
+    fn copy(
+        &mut self,
+        at: &MailboxAt,
+        uids: &UidRanges,
+        target: &MailboxName,
+        moving: bool,
+    ) -> Result<(UpstreamReply, Pieces), UpstreamFault> {
+        let today = self.today;
+        let state = self.open(at)?;
+        let there: Vec<u32> = state.messages.keys().copied().filter(|uid| contains(uids, *uid)).collect();
+        let copies: Vec<_> = there.iter().map(|uid| state.messages[uid].clone()).collect();
+        let Some(to) = self.mail.mailboxes.get_mut(target) else { return Ok((no_target(), Vec::new())) };
+        let new: Vec<u32> = copies.into_iter().map(|m| to.deliver(m.text, m.flags, today)).collect();
+        let ranges = |uids: &[u32]| UidRanges::from_uids(uids.iter().filter_map(|uid| Uid::new(*uid)));
+        let told = (self.traits.uid_plus && !new.is_empty()).then(|| (to.uid_validity, ranges(&there), ranges(&new)));
+        self.changed(target, &new);
+        let mut vanished = UidRanges::new();
+        if moving {
+            let gone = self.open(at)?.remove(there);
+            vanished = ranges(&gone);
+            self.vanished(&at.mailbox, &gone);
+        }
+        Ok((said(Data::Copied { copy_uid: told, vanished }), Vec::new()))
+    }
+
+    /// UID EXPUNGE, or EXPUNGE where there is no UIDPLUS and nothing is hidden: that takes all that is `\Deleted`.
+    fn expunge(&mut self, at: &MailboxAt, uids: &UidRanges, all_visible: bool) -> Result<Data, UpstreamFault> {
+        let selective = self.traits.uid_plus;
+        if !selective && !all_visible {
+            return Err(UpstreamFault::Unsupported);
+        }
+        let state = self.open(at)?;
+        let deleted: BTreeSet<u32> =
+            state.deleted().into_iter().filter(|uid| !selective || contains(uids, *uid)).collect();
+        let gone = state.remove(deleted);
+        self.vanished(&at.mailbox, &gone);
+        Ok(Data::Expunged(UidRanges::from_uids(gone.into_iter().filter_map(Uid::new))))
+    }
+
+    fn list(&self, pattern: &ListPattern) -> Vec<ListItem> {
+        let all = matches!(pattern.pattern.as_str(), "*" | "%");
+        let listed = self.mail.mailboxes.keys().filter(|name| all || name.as_str() == pattern.pattern);
+        let item = |name: &MailboxName| ListItem {
+            attributes: Vec::new(),
+            delimiter: Some('/'),
+            mailbox: name.clone(),
+        };
+        listed.map(item).collect()
+    }
+
+    fn status(&self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Data, UpstreamFault> {
+        let Some(state) = self.mail.mailboxes.get(mailbox) else {
+            return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
+        };
+        let number = |item: &StatusItem| match item {
+            StatusItem::Messages => state.messages.len() as u32,
+            StatusItem::Recent => 0,
+            StatusItem::UidNext => state.uid_next,
+            StatusItem::UidValidity => state.uid_validity.get(),
+            StatusItem::Unseen => {
+                state.messages.values().filter(|m| !m.flags.contains(&Flag::Seen)).count() as u32
+            }
+        };
+        Ok(Data::Status(items.iter().map(|item| (*item, number(item))).collect()))
+    }
+}
+
+fn contains(uids: &UidRanges, uid: u32) -> bool {
+    Uid::new(uid).is_some_and(|uid| uids.contains(uid))
+}
+
+fn refused(code: Option<&str>, text: &str) -> UpstreamReply {
+    UpstreamReply::Refused { code: code.map(str::to_owned), text: text.to_owned(), data: None }
+}
+
+fn no_target() -> UpstreamReply {
+    refused(Some("TRYCREATE"), "no such mailbox")
+}
