@@ -9,7 +9,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_SECONDS ?= 5
 
-.PHONY: help setup fmt lint test demo bench fuzz
+.PHONY: help setup fmt lint test demo playground bench fuzz
 
 help: ## list the chores
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ test: setup lint ## run every test; what CI runs
 demo: setup ## build, then show the main job: a handset that is never lied to
 	$(CARGO) build --locked --package pimap-gateway --package pimap-tests --bin pimap-gateway --bin demo
 	PIMAP_GATEWAY="$(abspath $(TARGET))/debug/pimap-gateway" "$(abspath $(TARGET))/debug/demo"
+
+playground: setup ## a mail server and a gateway before it, for trying things out with curl
+	@$(CARGO) build --quiet --locked --package pimap-gateway --package pimap-tests --bin pimap-gateway --bin playground
+	@PIMAP_GATEWAY="$(abspath $(TARGET))/debug/pimap-gateway" "$(abspath $(TARGET))/debug/playground"
 
 bench: setup ## measure the gateway next to its peers: a table, and bench/*.json
 	@if test -x tests/bench/run; then tests/bench/run; else echo "nothing is measured yet"; exit 1; fi
