@@ -73,7 +73,7 @@ impl Gateway {
             sealer: sealer(config)?,
             upstreams: Box::new(server.clone()),
             login_mode: login_mode(&config.upstream.auth)?,
-            options: Arc::new(options(config)),
+            options: OnceLock::new(),
             channels: OnceLock::new(),
             udp: OnceLock::new(),
             on_refused: OnceLock::new(),
@@ -111,18 +111,23 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Opens what the accounts need to know before the first of them begins.
     async fn open_channels(&mut self, config: &Config, deps: &Deps) -> Result<(), StartFault> {
         let mut channels = Channels::default();
+        let mut told = None;
         if let Some(udp) = &config.udp {
             let settings = UdpSettings::new(&udp.advertise_host);
             let channel = UdpChannel::bind(udp.listen, settings, Keys(Arc::clone(&self.directory)))
                 .await
                 .map_err(|error| StartFault::Listen("channels.udp", udp.listen, error))?;
-            self.listening.push(("udp", channel.local_addr()));
+            let address = channel.local_addr();
+            self.listening.push(("udp", address));
+            told = Some((udp.advertise_host.clone(), udp.advertise_port.unwrap_or_else(|| address.port())));
             channels = channels.with(Arc::new(channel.clone()));
             drop(deps.udp.set(channel));
         }
         drop(deps.channels.set(channels));
+        drop(deps.options.set(Arc::new(options(config, told))));
         Ok(())
     }
 
@@ -234,16 +239,14 @@ fn login_mode(auth: &Auth) -> Result<LoginMode, StartFault> {
     }
 }
 
-fn options(config: &Config) -> Options {
+fn options(config: &Config, udp: Option<(String, u16)>) -> Options {
     let session = &config.session;
-    let udp = config.udp.as_ref();
     Options {
         capability: CAPABILITY.into(),
         retention_ms: i64::try_from(session.retention.as_millis()).unwrap_or(i64::MAX),
         log_events_max: session.log_events_max,
-        udp: udp
-            .map(|udp| (udp.advertise_host.clone(), udp.advertise_port.unwrap_or_else(|| udp.listen.port()))),
-        channels: udp.map(|_| ChannelKind::Udp).into_iter().collect(),
+        channels: udp.iter().map(|_| ChannelKind::Udp).collect(),
+        udp,
         zone_minutes: session.zone_minutes,
         delete_hidden: session.delete_hidden,
     }

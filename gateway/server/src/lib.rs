@@ -14,5 +14,7 @@ pub mod front;
 pub mod listen;
 pub mod metrics;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod upstream;
 pub mod web;

@@ -6,8 +6,6 @@
 mod carry;
 mod seat;
 mod start;
-#[cfg(test)]
-mod tests;
 
 use super::credentials::Kept;
 use super::mail::Mail;
@@ -52,8 +50,8 @@ pub struct Deps {
     pub upstreams: Box<dyn Upstreams>,
     /// How accounts log in there.
     pub login_mode: LoginMode,
-    /// The owners' settings.
-    pub options: Arc<Options>,
+    /// The owners' settings; set before the first account begins.
+    pub options: OnceLock<Arc<Options>>,
     /// Outband channels; set before the first account begins.
     pub channels: OnceLock<Channels>,
     /// The UDP channel among them, for registrations kept over a restart.

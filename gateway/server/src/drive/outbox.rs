@@ -87,6 +87,7 @@ struct State {
     outlook: Outlook,
     /// Something was written before anything failed.
     said: bool,
+    failed_first: bool,
 }
 
 impl Default for Outbox {
@@ -102,6 +103,7 @@ impl Default for Outbox {
             caused_at: None,
             outlook: Outlook::Open,
             said: false,
+            failed_first: false,
         };
         Self { state: Mutex::new(state), readable: AtomicWaker::new(), room: Notify::new() }
     }
@@ -178,12 +180,11 @@ impl Outbox {
         self.change(|state| {
             if state.outlook == Outlook::Open && !state.signals.iter().any(|s| matches!(s, Signal::Finish)) {
                 state.outlook = Outlook::Failed;
-                let said = state.said;
+                state.failed_first = !state.said;
                 // Within a message nothing can be said any more.
                 if !state.message_open {
                     state.line(&bye);
                 }
-                state.said = said;
                 state.signals.push_back(Signal::Finish);
             }
         });
@@ -191,8 +192,7 @@ impl Outbox {
 
     /// Whether our own failure was the first thing to be said.
     pub fn failed_first(&self) -> bool {
-        let state = self.state();
-        state.outlook == Outlook::Failed && !state.said
+        self.state().failed_first
     }
 
     /// How things stand.

@@ -1,5 +1,8 @@
 //! P-IMAP over HTTP and HTTPS: our own accept loop, hyper's connections, axum's router (design D11, measured.md 1).
 
+#[cfg(test)]
+mod tests;
+
 use super::socket::{accept, stopped};
 use super::tls::Tls;
 use crate::drive::conversation::{Conversation, Manner};
@@ -59,12 +62,16 @@ pub async fn serve(
     tls: Option<Tls>,
     stopping: watch::Receiver<bool>,
 ) {
-    let router = Router::new().route("/pimap", post(pimap)).with_state(front);
+    let router = router(front);
     let halt = stopping.clone();
     accept(listener, stopping, move |stream, _| {
         connection(stream, router.clone(), tls.clone(), halt.clone())
     })
     .await;
+}
+
+fn router(front: Arc<Front>) -> Router {
+    Router::new().route("/pimap", post(pimap)).with_state(front)
 }
 
 async fn connection(stream: TcpStream, router: Router, tls: Option<Tls>, stopping: watch::Receiver<bool>) {

@@ -22,7 +22,9 @@ impl<'a> Task<'a> {
         let (rows, kept) = unsealed(deps, &key, loaded.rows);
         let mut seed = [0; 32];
         rand::fill(&mut seed);
-        let options = Arc::clone(&deps.options);
+        let options = deps.options.get().cloned();
+        let options =
+            options.ok_or_else(|| StoreFault::Failed("the gateway is not set up yet".to_owned()))?;
         let mut commits = VecDeque::new();
         let account = match Account::load(key.clone(), Arc::clone(&options), seed, &rows, loaded.doubt) {
             Ok(account) => account,
