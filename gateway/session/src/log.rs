@@ -54,6 +54,8 @@ pub struct SessionLog {
     pub requests: Requests,
     /// The last HTTP request whose response is unacknowledged, and whether that response was written without error (E-3).
     pub last_request: Option<LastRequest>,
+    /// A mailbox told was forgotten: a handset may hold what it was told of one that is new here.
+    pub(crate) forgot: bool,
     pub(crate) mailboxes: BTreeMap<MailboxName, Told>,
     pub(crate) offers: VecDeque<Offer>,
     pub(crate) dirty: Dirty,
@@ -80,6 +82,7 @@ impl SessionLog {
             selected: None,
             requests: Requests::default(),
             last_request: None,
+            forgot: false,
             mailboxes: BTreeMap::new(),
             offers: VecDeque::new(),
             dirty: Dirty::head(),
@@ -173,13 +176,17 @@ impl SessionLog {
         }
     }
 
-    /// Flags of a message were just told by other means than an event: nothing is untold of them.
+    /// Flags of a message are told by other means than an event (FETCH, STORE): nothing is untold of them. That answer can
+    /// be lost like any other, so they become an offer.
     pub fn flags_told(&mut self, mailbox: &MailboxName, uid: Uid) {
+        self.make_room();
         let Some(told) = self.mailboxes.get_mut(mailbox) else { return };
-        if told.marks.get(&uid).is_some_and(|mark| mark.presence == Presence::Same) {
-            told.marks.remove(&uid);
-            self.dirty.marks.insert((mailbox.clone(), uid));
-        }
+        let Some(mark) = told.marks.get(&uid).filter(|mark| mark.presence == Presence::Same) else { return };
+        let mut offer = Offer::new(Some(mailbox.clone()), self.selected.clone(), told.told_max);
+        offer.flags.extend(mark.flags.clone().map(|flags| (uid, flags, mark.class)));
+        told.marks.remove(&uid);
+        self.dirty.marks.insert((mailbox.clone(), uid));
+        self.record(mailbox, offer);
     }
 
     /// The truth of a mailbox can no longer be told as events: RESYNC, until a later SELECT's answer is acknowledged. The
@@ -197,7 +204,7 @@ impl SessionLog {
         told.told_max = 0;
         self.dirty.told.insert(mailbox.clone());
         // What was offered of it is moot: only a SELECT offered later speaks for it again.
-        self.drop_offers(|offer| offer.mailbox.as_ref() == Some(mailbox));
+        self.void_offers(mailbox);
     }
 
     /// Every mailbox told goes to RESYNC, and cursors given before are void.
@@ -225,9 +232,12 @@ impl SessionLog {
         uid_next: u32,
     ) -> Baseline {
         let mailbox = selected.mailbox.clone();
+        // RESYNC is said of the selected mailbox only: of any other this answer is the first to say it (F13).
+        let said = self.selected.as_ref().is_some_and(|selected| selected.mailbox == mailbox)
+            && self.mailboxes.get(&mailbox).is_some_and(|told| told.resync);
+        self.make_room();
         let position = self.advance();
         let known = self.mailboxes.get(&mailbox);
-        let was_resync = known.is_some_and(|told| told.resync);
         let continues =
             known.is_some_and(|told| !told.resync && !told.is_stale() && told.uid_validity == uid_validity);
         let told_max_before = known.map_or(0, |told| told.told_max);
@@ -250,56 +260,50 @@ impl SessionLog {
             let told = Told { recent_next, ..Told::fresh(uid_validity, live, position) };
             self.dirty.view_set(&mailbox, &told.view);
             self.mailboxes.insert(mailbox.clone(), told);
-            self.drop_offers(|offer| offer.mailbox.as_ref() == Some(&mailbox));
+            self.void_offers(&mailbox);
         }
         self.dirty.told.insert(mailbox.clone());
-        self.offers.push_back(Offer {
-            position,
-            mailbox: Some(mailbox.clone()),
-            selected_before: self.selected.clone(),
-            baseline: kind,
-            told_max_before,
-            appended: Vec::new(),
-            removed: Vec::new(),
-            flags: Vec::new(),
-        });
+        let offer = Offer::new(Some(mailbox.clone()), self.selected.clone(), told_max_before);
+        self.offers.push_back(Offer { position, baseline: kind, ..offer });
         self.dirty.offers.insert(position);
         if let Some(told) = self.mailboxes.get_mut(&mailbox) {
             told.selected_again(uid_next, selected.read_only);
         }
         self.selected = Some(selected);
+        let forgot = self.forgot;
         self.forget_oldest_mailbox();
         match kind {
             BaselineKind::Continued => Baseline::Continued,
-            BaselineKind::Replaced => Baseline::Fresh { resync: !was_resync },
-            _ => Baseline::Fresh { resync: false },
+            BaselineKind::Replaced => Baseline::Fresh { resync: !said },
+            _ => Baseline::Fresh { resync: forgot },
         }
     }
 
     /// Nothing is selected any more (CLOSE, UNSELECT, a SELECT that failed). The view stays told.
     pub fn deselect(&mut self) {
         let Some(before) = self.selected.take() else { return };
+        self.make_room();
         let position = self.advance();
-        self.offers.push_back(Offer {
-            position,
-            mailbox: None,
-            selected_before: Some(before),
-            baseline: BaselineKind::None,
-            told_max_before: 0,
-            appended: Vec::new(),
-            removed: Vec::new(),
-            flags: Vec::new(),
-        });
+        self.offers.push_back(Offer { position, ..Offer::new(None, Some(before), 0) });
         self.dirty.offers.insert(position);
     }
 
     /// The mailbox exists no more, or changed its name: nothing is told of it under this one.
     pub fn forget_mailbox(&mut self, mailbox: &MailboxName) {
+        if self.mailboxes.contains_key(mailbox) {
+            // One of that name that is selected later is no continuation, and must say so.
+            self.forgot = true;
+            self.dirty.head = true;
+        }
+        self.remove_mailbox(mailbox);
+    }
+
+    fn remove_mailbox(&mut self, mailbox: &MailboxName) {
         if let Some(told) = self.mailboxes.remove(mailbox) {
             self.dirty.view_dropped(mailbox, &told);
             self.dirty.told.insert(mailbox.clone());
         }
-        self.drop_offers(|offer| offer.mailbox.as_ref() == Some(mailbox));
+        self.void_offers(mailbox);
         for offer in &mut self.offers {
             if offer.selected_before.as_ref().is_some_and(|s| s.mailbox == *mailbox) {
                 offer.selected_before = None;
@@ -323,15 +327,35 @@ impl SessionLog {
         }
     }
 
-    pub(crate) fn drop_offers(&mut self, which: impl Fn(&Offer) -> bool) {
-        let dirty = &mut self.dirty.offers;
-        self.offers.retain(|offer| {
-            let drop = which(offer);
-            if drop {
-                dirty.insert(offer.position);
+    /// What was offered of the mailbox is moot. That it was selected is not: a handset whose cursor is before that SELECT is
+    /// still where it was, and its next UID would name a message of another mailbox.
+    fn void_offers(&mut self, mailbox: &MailboxName) {
+        let (dirty, cursors) = (&mut self.dirty.offers, self.cursors);
+        self.offers.retain_mut(|offer| {
+            if offer.mailbox.as_ref() != Some(mailbox) {
+                return true;
             }
-            !drop
+            dirty.insert(offer.position);
+            let before = offer.selected_before.take();
+            let moved = offer.baseline != BaselineKind::None
+                && before.as_ref().is_none_or(|selected| selected.mailbox != *mailbox);
+            *offer = Offer { position: offer.position, ..Offer::new(None, before, 0) };
+            cursors && moved
         });
+    }
+
+    /// Room for one more offer (law 5): the oldest is given up, its mailbox goes to RESYNC, and cursors before it reach
+    /// back no longer.
+    fn make_room(&mut self) {
+        while self.offers.len() >= limits::OFFERS_UNACKNOWLEDGED_MAX {
+            let Some(oldest) = self.offers.pop_front() else { return };
+            self.dirty.offers.insert(oldest.position);
+            self.acked = self.acked.max(oldest.position);
+            self.dirty.head = true;
+            if let Some(mailbox) = oldest.mailbox {
+                self.declare_resync(&mailbox);
+            }
+        }
     }
 
     /// The laws above; a broken one is named.

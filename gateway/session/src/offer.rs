@@ -48,6 +48,29 @@ pub struct Selected {
 }
 
 impl Offer {
+    /// An offer of nothing yet; its position is given when it is recorded.
+    pub(crate) fn new(
+        mailbox: Option<MailboxName>,
+        selected_before: Option<Selected>,
+        told_max: u32,
+    ) -> Self {
+        Self {
+            position: 0,
+            mailbox,
+            selected_before,
+            baseline: BaselineKind::None,
+            told_max_before: told_max,
+            appended: Vec::new(),
+            removed: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
+    /// Whether it tells flags and no more: to tell them once more is harmless at any time.
+    pub(crate) fn is_mere_flags(&self) -> bool {
+        self.mailbox.is_some() && !self.is_unrepeatable() && self.appended.is_empty()
+    }
+
     /// Whether its loss leaves a handset without a cursor in a state that only RESYNC mends.
     pub fn is_unrepeatable(&self) -> bool {
         self.baseline != BaselineKind::None || !self.removed.is_empty()
@@ -57,9 +80,7 @@ impl Offer {
     pub fn appended_ranges(&self) -> UidRanges {
         UidRanges::from_uids(self.appended.iter().map(|(uid, _)| *uid))
     }
-}
 
-impl Offer {
     /// Takes a later offer of the same mailbox into this one.
     pub fn merge(&mut self, later: Offer) {
         self.position = later.position;

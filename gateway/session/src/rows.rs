@@ -145,7 +145,8 @@ impl SessionLog {
             .number(self.incarnation)
             .number(self.position)
             .number(self.acked)
-            .flag(self.cursors);
+            .flag(self.cursors)
+            .flag(self.forgot);
         write_selected(&mut w, self.selected.as_ref());
         w.flag(self.last_request.is_some());
         if let Some(last) = &self.last_request {
@@ -161,6 +162,7 @@ fn read_head(row: &[u8]) -> Option<SessionLog> {
     log.position = r.number()?;
     log.acked = r.number()?;
     log.cursors = r.flag()?;
+    log.forgot = r.flag()?;
     log.selected = read_selected(&mut r)?;
     if r.flag()? {
         let body = r.bytes()?;

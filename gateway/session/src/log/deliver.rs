@@ -6,9 +6,9 @@
 
 use super::SessionLog;
 use crate::mark::{Class, Presence};
-use crate::offer::{BaselineKind, Offer};
+use crate::offer::Offer;
 use crate::told::Told;
-use pimap_types::{Flags, MailboxName, Response, Uid, limits};
+use pimap_types::{Flags, MailboxName, Response, Uid};
 
 /// Which departures may be told now (RFC 3501 7.4.1, F5, F18, F25).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -32,27 +32,21 @@ pub struct Flush {
 
 impl SessionLog {
     /// Renders what is untold of the selected mailbox and may be told, and records it as offered. Nothing is rendered while
-    /// the mailbox waits for RESYNC.
+    /// the mailbox waits for RESYNC; too many offers unacknowledged bring it there, so the caller looks again after this.
     pub fn flush(&mut self, flush: Flush) -> Vec<Response> {
         let Some(mailbox) = self.selected.as_ref().map(|selected| selected.mailbox.clone()) else {
             return Vec::new();
         };
+        if self.has_untold(flush) {
+            self.make_room();
+        }
         let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else {
             return Vec::new();
         };
         if told.marks.is_empty() && !told.repeat_exists {
             return Vec::new();
         }
-        let mut offer = Offer {
-            position: 0,
-            mailbox: Some(mailbox.clone()),
-            selected_before: self.selected.clone(),
-            baseline: BaselineKind::None,
-            told_max_before: told.told_max,
-            appended: Vec::new(),
-            removed: Vec::new(),
-            flags: Vec::new(),
-        };
+        let mut offer = Offer::new(Some(mailbox.clone()), self.selected.clone(), told.told_max);
         let mut lines = Vec::new();
         if told.repeat_exists {
             // An arrival told before may have been lost: say how many there are before any number above them is used.
@@ -82,7 +76,7 @@ impl SessionLog {
             })
     }
 
-    fn record(&mut self, mailbox: &MailboxName, mut offer: Offer) {
+    pub(super) fn record(&mut self, mailbox: &MailboxName, mut offer: Offer) {
         offer.position = self.advance();
         self.dirty.told.insert(mailbox.clone());
         for (uid, _) in offer.appended.iter().chain(&offer.removed) {
@@ -94,19 +88,13 @@ impl SessionLog {
         self.dirty.offers.insert(offer.position);
         match self.offers.back_mut() {
             // Without cursors nothing between two acknowledgements is ever addressed by itself: offers are merged, so that
-            // hours of IDLE cost no more than the mailbox has messages.
-            Some(last) if !self.cursors && last.mailbox == offer.mailbox => {
+            // hours of IDLE cost no more than the mailbox has messages. Mere flags are told again beyond a cursor's need rather
+            // than kept apart, so that a FETCH of a thousand messages is one offer.
+            Some(last) if last.mailbox == offer.mailbox && (!self.cursors || last.is_mere_flags()) => {
                 self.dirty.offers.insert(last.position);
                 last.merge(offer);
             }
             _ => self.offers.push_back(offer),
-        }
-        if self.offers.len() > limits::OFFERS_UNACKNOWLEDGED_MAX {
-            let oldest = self.offers.front().and_then(|offer| offer.mailbox.clone());
-            match oldest {
-                Some(mailbox) => self.declare_resync(&mailbox),
-                None => drop(self.offers.pop_front()),
-            }
         }
     }
 }

@@ -67,7 +67,7 @@ impl SessionLog {
             BaselineKind::First => {
                 // Before it the mailbox was not told at all.
                 let selected = self.selected.take();
-                self.forget_mailbox(&mailbox);
+                self.remove_mailbox(&mailbox);
                 self.selected = selected;
                 return;
             }
@@ -89,10 +89,13 @@ impl SessionLog {
         for (uid, class) in offer.appended {
             told.view.remove(uid);
             self.dirty.uid(&mailbox, uid);
-            match told.marks.remove(&uid) {
-                Some(mark) if mark.presence == Presence::Gone => {}
-                _ => drop(told.marks.insert(uid, Mark::new(Presence::Arrived, class))),
-            }
+            let class = match told.marks.remove(&uid) {
+                Some(mark) if mark.presence == Presence::Gone => continue,
+                // It may have become urgent since.
+                Some(mark) => class.max(mark.class),
+                None => class,
+            };
+            told.marks.insert(uid, Mark::new(Presence::Arrived, class));
         }
         told.told_max = offer.told_max_before;
         for (uid, flags, class) in offer.flags {
@@ -117,7 +120,8 @@ impl SessionLog {
         for mailbox in &lost {
             self.declare_resync(mailbox);
         }
-        for offer in &mut self.offers {
+        // Newest first: of a message's flags the last told are the true ones.
+        for offer in self.offers.iter_mut().rev() {
             let Some(mailbox) = &offer.mailbox else { continue };
             let Some(told) = self.mailboxes.get_mut(mailbox) else { continue };
             self.dirty.offers.insert(offer.position);
@@ -138,7 +142,8 @@ impl SessionLog {
     /// went to RESYNC by it.
     pub fn request_begins(&mut self, body: Option<[u8; 32]>) -> bool {
         let proves = match &self.last_request {
-            Some(last) => last.clean && (last.body.is_none() || last.body != body),
+            // Two bodies of which neither was seen whole may be one, sent twice.
+            Some(last) => last.clean && last.body != body,
             None => false,
         };
         if proves && !self.cursors {

@@ -39,6 +39,29 @@ impl Rows {
         }
     }
 
+    /// Deletes a session.
+    pub fn erase(&mut self, log: &mut SessionLog) {
+        let mut changes = Vec::new();
+        log.erase(PREFIX, &mut changes);
+        for (key, row) in changes {
+            match row {
+                Some(row) => drop(self.0.insert(key, row)),
+                None => drop(self.0.remove(&key)),
+            }
+        }
+    }
+
+    /// Every way to cut one row short; but a view's chunk is a list of runs, and a shorter one is one too.
+    pub fn each_cut(&self, check: impl Fn(&Self)) {
+        for (key, row) in self.0.iter().filter(|(key, _)| key[PREFIX.len()] != b'v') {
+            for length in 0..row.len() {
+                let mut cut = self.clone();
+                cut.0.insert(key.clone(), row[..length].to_vec());
+                check(&cut);
+            }
+        }
+    }
+
     /// The log as after a crash.
     pub fn load(&self) -> Option<SessionLog> {
         SessionLog::load(self.0.iter().map(|(key, row)| (&key[PREFIX.len()..], &row[..])))

@@ -77,11 +77,10 @@ impl Belief {
     pub fn apply(&mut self, line: &Line) -> Result<(), String> {
         match (line, &mut *self) {
             (Line::Resync, _) => *self = Belief::Resync,
-            // Without RESYNC the data continue what was told before (F13): a handset that knows does not look.
-            (Line::Select { view, resync: false }, Belief::Knows(list)) => {
-                if list.len() != view.len() {
-                    return Err(format!("SELECT continues {list:?} and says {} EXISTS", view.len()));
-                }
+            // Without RESYNC the data continue what was told before (F13): a handset that knows looks at no more than the
+            // count, as at any EXISTS.
+            (Line::Select { view, resync: false }, Belief::Knows(_)) => {
+                self.apply(&Line::Exists(view.iter().map(|(n, _)| *n).collect()))?;
             }
             (Line::Select { view, .. }, _) => *self = Belief::Knows(view.clone()),
             (Line::Cursor(_), _) => {}
@@ -149,10 +148,11 @@ impl Claim {
             return Err(format!("the handset has {uids:?}, the live view less the stale is {:?}", self.due));
         }
         for (n, told) in list {
-            if let (Some(told), Some(true_flags)) = (told, self.live.get(n)) {
-                if told != true_flags {
-                    return Err(format!("the handset holds {n} to be seen: {told}, it is: {true_flags}"));
+            match (told, self.live.get(n)) {
+                (Some(told), Some(seen)) if told != seen => {
+                    return Err(format!("the handset holds {n} to be seen: {told}, it is: {seen}"));
                 }
+                _ => {}
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Breadth-first search of a small world: whole when it ends, and the first lie it meets is a shortest one.
 
 use std::collections::{HashSet, VecDeque};
-use std::fmt::Debug;
+use std::fmt::Display;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -39,7 +39,7 @@ impl Searched {
 pub fn search<S, A>(first: S, acts: impl Fn(&S, &mut Vec<Step<A, S>>)) -> Searched
 where
     S: Eq + Hash,
-    A: Debug,
+    A: Display,
 {
     let first = Rc::new(first);
     let mut seen = HashSet::from([first.clone()]);
@@ -52,7 +52,7 @@ where
         for (act, next) in steps.drain(..) {
             match next {
                 Err(lie) => {
-                    let lie = format!("{}  {act:?}\n  LIE: {lie}", way(&ways, at));
+                    let lie = format!("{}  {act}\n  LIE: {lie}", way(&ways, at));
                     return Searched { states: ways.len(), lie: Some(lie) };
                 }
                 Ok(next) => {
@@ -68,10 +68,10 @@ where
     Searched { states: ways.len(), lie: None }
 }
 
-fn way<A: Debug>(ways: &[(usize, Option<A>)], mut at: usize) -> String {
+fn way<A: Display>(ways: &[(usize, Option<A>)], mut at: usize) -> String {
     let mut acts = Vec::new();
     while let (before, Some(act)) = &ways[at] {
-        acts.push(format!("  {act:?}\n"));
+        acts.push(format!("  {act}\n"));
         at = *before;
     }
     acts.reverse();
