@@ -68,6 +68,8 @@ pub(crate) struct Connection {
     pub(crate) in_doubt: bool,
     /// What was noticed in the open mailbox besides answers.
     pub(crate) news: News,
+    /// On the watching connection, STATUS and LIST are events whatever command runs: here they wait to be told.
+    pub(crate) events: Option<Vec<UpstreamResponse>>,
 }
 
 /// News of the open mailbox that no request asked for: a reason for the owner to look (F46, F47).
@@ -77,6 +79,8 @@ pub(crate) struct News {
     pub(crate) any: bool,
     /// The highest mod-sequence seen with it.
     pub(crate) mod_seq: Option<ModSeq>,
+    /// A FETCH came that does not say whose it is.
+    pub(crate) nameless: bool,
 }
 
 impl Connection {
@@ -95,6 +99,7 @@ impl Connection {
             epoch: 0,
             in_doubt: false,
             news: News::default(),
+            events: None,
         }
     }
 
@@ -131,10 +136,10 @@ impl Connection {
         let last = parts.len().saturating_sub(1);
         for (at, part) in parts.iter().enumerate() {
             self.write(part).await?;
-            if at < last || message_waits {
-                if let Some(refused) = self.continuation(collected).await? {
-                    return Ok(Some(refused));
-                }
+            if (at < last || message_waits)
+                && let Some(refused) = self.continuation(collected).await?
+            {
+                return Ok(Some(refused));
             }
         }
         Ok(None)
@@ -191,8 +196,19 @@ impl Connection {
                 Err(Fault::Misbehaved)
             }
             response => {
-                self.note(&response);
-                collected.absorb(response)?;
+                let waiting = self.events.as_mut().filter(|events| events.len() < limits::LIST_ITEMS_MAX);
+                match (response, waiting) {
+                    (
+                        event @ (UpstreamResponse::Status(..) | UpstreamResponse::List { .. }),
+                        Some(events),
+                    ) => {
+                        events.push(event);
+                    }
+                    (response, _) => {
+                        self.note(&response);
+                        collected.absorb(response)?;
+                    }
+                }
                 Ok(None)
             }
         }
@@ -217,10 +233,11 @@ impl Connection {
         self.notice_besides(collected, &UidRanges::new());
     }
 
-    /// The same; FETCH data of `answered` were the answer. A FETCH without UID is passed over: such a server reports every
-    /// change of ours on all other connections, and the watching one sees those of others.
+    /// The same; FETCH data of `answered` were the answer. A FETCH without UID is news to the watching connection only: such a
+    /// server reports every change of ours on all other connections.
     pub(crate) fn notice_besides(&mut self, collected: &Collected, answered: &UidRanges) {
         self.news.any |= collected.exists.is_some() || collected.expunged || collected.vanished_now;
+        self.news.nameless |= collected.nameless;
         for (_, facts) in collected.fetched.iter().filter(|(uid, _)| !answered.contains(**uid)) {
             if let Some(mod_seq) = facts.mod_seq {
                 self.news.any = true;

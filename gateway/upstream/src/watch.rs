@@ -22,9 +22,9 @@ use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::watching::{Due, Open, Watching, look_at};
 use crate::pool::Pool;
+use pimap_types::MailboxName;
 use pimap_types::response::Status;
 use pimap_types::upstream::{UpstreamEvent, WatchList};
-use pimap_types::{MailboxName, Uid};
 use pimap_wire::client::capability::Capabilities;
 use pimap_wire::client::request::Request;
 use pimap_wire::client::response::UpstreamResponse;
@@ -179,6 +179,7 @@ impl Watcher<'_> {
     /// Sets everything up; ends with [`UpstreamEvent::Back`].
     async fn begin(&mut self, list: &mut watch_channel::Receiver<WatchList>) -> Result<(), Fault> {
         let can = self.connection.capabilities;
+        self.connection.events = Some(Vec::new());
         let list_now = list.borrow_and_update().clone();
         self.watching.watch(list_now.clone());
         if can.notify && can.idle {
@@ -329,6 +330,8 @@ impl Watcher<'_> {
             return Ok(());
         }
         let Some(mailbox) = wanted else { return Ok(()) };
+        // What was on its way about the mailbox that is left is lost with it.
+        self.out.extend(self.watching.opened().map(|left| look_at(left.mailbox.clone())));
         let resync = open::plain(&self.connection);
         match open::select(&mut self.connection, mailbox, true, resync).await {
             Ok(collected) => {
@@ -350,7 +353,7 @@ impl Watcher<'_> {
             }
             Err(fault) => return Err(fault),
         }
-        Ok(())
+        self.told_meanwhile()
     }
 
     /// Asks for facts that events did not bring.
@@ -361,21 +364,24 @@ impl Watcher<'_> {
                 Due::Arrivals(from) => open::facts_from(&mut self.connection, *from).await?,
             };
             self.watching.asked(&due);
+            // `n:*` names the last message even when it is below n, and flags of others may have come in between: telling
+            // what has not changed is harmless, losing what has is not.
+            facts.into_values().for_each(|facts| self.watching.on_facts(facts));
             let news = std::mem::take(&mut self.connection.news);
-            // `n:*` names the last message even when it is below n; only what is new is an arrival.
-            let wanted = |uid: &Uid| match &due {
-                Due::Facts(_) => true,
-                Due::Arrivals(from) => uid.get() >= *from,
-            };
-            for facts in facts.into_values().filter(|f| wanted(&f.uid)) {
-                self.watching.on_facts(facts);
-            }
-            if news.any
+            if (news.any || news.nameless)
                 && let Some(open) = self.watching.opened()
             {
-                // Something else changed while we asked; its own lines were not kept.
+                // Something else happened while we asked; its own lines were not kept.
                 self.out.push(look_at(open.mailbox.clone()));
             }
+        }
+        self.told_meanwhile()
+    }
+
+    /// Takes in the events that came while a command ran.
+    fn told_meanwhile(&mut self) -> Result<(), Fault> {
+        for response in self.connection.events.as_mut().map(std::mem::take).unwrap_or_default() {
+            self.watching.on_response(response, &mut self.out)?;
         }
         Ok(())
     }

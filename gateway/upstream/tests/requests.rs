@@ -1,96 +1,17 @@
 //! Requests carried out against a real Dovecot, rich and poor.
 
 mod dovecot;
+mod support;
 
 use bytes::Bytes;
 use dovecot::Dovecot;
 use pimap_types::command::{Append, FetchItem, StatusItem, StoreChange, StoreMode};
 use pimap_types::search::SearchKey;
-use pimap_types::set::UidRanges;
 use pimap_types::upstream::*;
-use pimap_types::{Flag, Flags, MailboxName, MessageFacts, ModSeq, Secret, Uid};
-use pimap_upstream::{
-    AccountUpstream, BodyStream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify,
-};
-use std::sync::Arc;
+use pimap_types::{Flag, Flags, MailboxName, ModSeq, Secret, Uid};
+use pimap_upstream::{BodyStream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify};
+use support::*;
 use tokio::sync::mpsc;
-
-fn config(server: &Dovecot) -> UpstreamConfig {
-    UpstreamConfig::new("127.0.0.1", server.imap, Security::None)
-}
-
-fn login(user: &str) -> Login {
-    Login { user: user.into(), password: Secret::new("pw") }
-}
-
-/// An account, and its events thrown away.
-fn account(server: &Dovecot, user: &str) -> AccountUpstream {
-    let (events, mut listen) = mpsc::channel(64);
-    tokio::spawn(async move { while listen.recv().await.is_some() {} });
-    AccountUpstream::start(Arc::new(config(server)), login(user), events)
-}
-
-async fn ask(account: &AccountUpstream, request: UpstreamRequest) -> UpstreamReply {
-    account.run(request, BodyStream::None).await
-}
-
-async fn data(account: &AccountUpstream, request: UpstreamRequest) -> Data {
-    match ask(account, request.clone()).await {
-        UpstreamReply::Ok(data) => data,
-        other => panic!("{request:?}: {other:?}"),
-    }
-}
-
-async fn sync(account: &AccountUpstream, mailbox: &str, known: Option<Known>, facts: bool) -> Synced {
-    let request = UpstreamRequest::Sync { mailbox: MailboxName::new(mailbox), known, facts };
-    match data(account, request).await {
-        Data::Synced(synced) => *synced,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn known(synced: &Synced) -> Known {
-    let Delta::Full { uids, .. } = &synced.delta else { panic!("not in full") };
-    Known { uid_validity: synced.uid_validity, highest_mod_seq: synced.highest_mod_seq, uids: uids.clone() }
-}
-
-fn at(mailbox: &str, synced: &Synced, at_least: u64) -> MailboxAt {
-    MailboxAt { mailbox: MailboxName::new(mailbox), uid_validity: synced.uid_validity, at_least }
-}
-
-fn set(pairs: &[(u32, u32)]) -> UidRanges {
-    UidRanges::from_pairs(pairs.iter().copied())
-}
-
-fn uids(facts: &[MessageFacts]) -> Vec<u32> {
-    facts.iter().map(|f| f.uid.get()).collect()
-}
-
-fn add(flag: Flag) -> StoreChange {
-    StoreChange { mode: StoreMode::Add, silent: false, flags: Flags::new([flag]) }
-}
-
-async fn fetch(
-    account: &AccountUpstream,
-    at: MailboxAt,
-    uids: UidRanges,
-    items: Vec<FetchItem>,
-) -> (String, UpstreamReply) {
-    let (sender, mut pieces) = mpsc::channel(2);
-    let collect = async {
-        let mut text = String::new();
-        while let Some(piece) = pieces.recv().await {
-            match piece {
-                FetchPiece::Start(uid) => text.push_str(&format!("<{uid}:")),
-                FetchPiece::Bytes(octets) => text.push_str(&String::from_utf8_lossy(&octets)),
-                FetchPiece::End => text.push('>'),
-            }
-        }
-        text
-    };
-    let run = account.run(UpstreamRequest::Fetch(at, uids, items), BodyStream::Fetch(sender));
-    tokio::join!(collect, run)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_verified_by_exactly_one_login() {
@@ -358,51 +279,6 @@ async fn fetching_passes_on_what_was_asked_for() {
     assert!(text.starts_with("<1:BODY[TEXT] {31}") && !text.contains("FLAGS"), "{text}");
     let UpstreamReply::Ok(Data::Fetched { flags, .. }) = reply else { panic!("{reply:?}") };
     assert!(flags.iter().any(|r| r.uid.get() == 1 && r.flags.contains(&Flag::Seen)), "{flags:?}");
-}
-
-/// Resident memory of this process in KiB.
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn thirty_mebibytes_stream_through_a_slow_consumer() {
-    let server = Dovecot::start();
-    let mut message = b"Subject: large\r\n\r\n".to_vec();
-    message.resize(30 << 20, b'x');
-    server.save("joe", "INBOX", &message);
-    let length = message.len();
-    drop(message);
-    let account = account(&server, "joe");
-    let inbox = sync(&account, "INBOX", None, false).await;
-    let (sender, mut pieces) = mpsc::channel(pimap_types::limits::PIECES_IN_FLIGHT_MAX);
-    let body = FetchItem::Section { peek: true, section: String::new(), partial: None };
-    let request = UpstreamRequest::Fetch(at("INBOX", &inbox, 1), set(&[(1, 1)]), vec![body]);
-    let slow = async {
-        let (before, mut peak, mut octets) = (resident_kib(), 0, 0);
-        loop {
-            // Slower than the server, whatever the machine: the next piece is taken only when no more fit in between.
-            while pieces.len() < pimap_types::limits::PIECES_IN_FLIGHT_MAX && !pieces.is_closed() {
-                tokio::task::yield_now().await;
-            }
-            match pieces.recv().await {
-                Some(FetchPiece::Bytes(piece)) => {
-                    assert!(piece.len() <= pimap_types::limits::PIECE_BYTES_MAX);
-                    octets += piece.len();
-                    peak = peak.max(resident_kib());
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
-        (octets, peak.saturating_sub(before))
-    };
-    let ((octets, grown), reply) = tokio::join!(slow, account.run(request, BodyStream::Fetch(sender)));
-    assert!(matches!(reply, UpstreamReply::Ok(Data::Fetched { .. })), "{reply:?}");
-    assert!(octets > length && octets < length + 100, "{octets}");
-    assert!(grown < 4 << 10, "grew by {grown} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread")]

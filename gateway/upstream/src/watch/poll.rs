@@ -117,7 +117,7 @@ impl Poller<'_> {
             let Ok(Some(numbers)) = self.numbers(mailbox).await else { continue };
             self.told.insert(mailbox.clone(), numbers);
             if self.is_missed(mailbox, numbers) {
-                sleep(EVENT_DELAY_MAX).await;
+                sleep(EVENT_DELAY_MAX.min(self.pool.config.audit_interval)).await;
                 if self.is_missed(mailbox, numbers) {
                     tracing::warn!("upstream did not push what it had promised to: polling from now on");
                     self.state.change(|c| c.distrusted = true);

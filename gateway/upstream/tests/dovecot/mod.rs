@@ -2,6 +2,9 @@
 //!
 //! Any user name logs in with the password `pw`. Needs Dovecot installed, root, and the user `vmail`.
 
+// Each test file is a crate of its own and uses some of these.
+#![allow(dead_code)]
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

@@ -142,11 +142,10 @@ fn condition(word: &str, cursor: &mut Cursor<'_>) -> Option<Condition> {
     };
     let _ = cursor.space();
     let rest = cursor.rest();
-    let (code_text, text) = match rest.strip_prefix(b"[") {
-        Some(inner) => {
-            let end = code_end(inner)?;
-            (inner.get(..end), inner.get(end + 1..).unwrap_or_default())
-        }
+    // A bracket that never closes is free text that happens to begin with one.
+    let code = rest.strip_prefix(b"[").and_then(|inner| Some((inner, code_end(inner)?)));
+    let (code_text, text) = match code {
+        Some((inner, end)) => (inner.get(..end), inner.get(end + 1..).unwrap_or_default()),
         None => (None, rest),
     };
     Some(Condition {
