@@ -79,7 +79,7 @@ pub(crate) struct Upstream {
 #[derive(Clone)]
 pub(crate) enum Question {
     Sync(MailboxName),
-    Atom(MailboxName, usize),
+    Atom(MailboxName),
     Command(ConnectionId),
 }
 
@@ -234,7 +234,7 @@ impl Account {
     fn reply(&mut self, ticket: Ticket, reply: UpstreamReply) {
         match self.questions.remove(&ticket) {
             Some(Question::Sync(mailbox)) => self.synced(&mailbox, ticket, reply),
-            Some(Question::Atom(mailbox, atom)) => self.atom_answered(&mailbox, atom, ticket, reply),
+            Some(Question::Atom(mailbox)) => self.atom_answered(&mailbox, ticket, reply),
             Some(Question::Command(conn)) => self.command_answered(conn, ticket, reply),
             None => {}
         }

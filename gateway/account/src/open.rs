@@ -372,7 +372,8 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         interactive: false,
         pending: if matches!(open.by, OpenBy::Cookie(_)) { Pending::More } else { open.pending },
         handed: 0,
-        cursor_told: None,
+        // What it presents it need not be told.
+        cursor_told: open.presented.map(|cursor| cursor.position),
         running: None,
         idle: None,
         writing: false,

@@ -3,7 +3,7 @@
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner};
 use crate::contract::{Carry, Output};
-use crate::mirror::Mirror;
+use crate::mirror::{Atom, Mirror};
 use crate::verdict::ActiveFilter;
 use pimap_filters::ChangeKind;
 use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
@@ -123,9 +123,17 @@ impl Account {
 
     fn sync_failed(&mut self, mailbox: &MailboxName, asked: u64, fault: UpstreamFault) {
         if is_gone(&fault) {
-            // Sessions that know the mailbox lose it when it is told gone; a mere failure to open changes nothing.
-            self.mirrors.remove(mailbox);
-            self.dirty_mirrors.insert(mailbox.clone(), BTreeSet::new());
+            // It may be gone, or only be refused for now. Nobody can tell any more what happens in it, so sessions that know it
+            // are told RESYNC; that it is gone for good they learn when they come to it again.
+            for owner in self.owners() {
+                self.break_truth(&owner, mailbox, "gone");
+            }
+            if let Some(mirror) = self.mirrors.remove(mailbox) {
+                self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
+            }
+            for device in self.devices.values_mut() {
+                device.verdicts.remove(mailbox);
+            }
         }
         self.sync_faults.insert(mailbox.clone(), (asked, fault));
     }
@@ -153,7 +161,7 @@ impl Account {
                 continue;
             };
             let request = UpstreamRequest::Search(at, atom.charset.clone(), program);
-            let ticket = self.ask(request, Carry::Nothing, Question::Atom(mailbox.clone(), index));
+            let ticket = self.ask(request, Carry::Nothing, Question::Atom(mailbox.clone()));
             if let Some(atom) = self.mirrors.get_mut(mailbox).and_then(|m| m.atoms.get_mut(index)) {
                 atom.asked = Some((ticket, through));
             }
@@ -165,15 +173,15 @@ impl Account {
     pub(crate) fn atom_answered(
         &mut self,
         mailbox: &MailboxName,
-        index: usize,
         ticket: Ticket,
         reply: UpstreamReply,
     ) {
         self.moved.insert(mailbox.clone());
         let asked_by = self.asked;
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
-        let Some(atom) = mirror.atoms.get_mut(index) else { return };
-        let Some((_, through)) = atom.asked.take_if(|(asked, _)| *asked == ticket) else { return };
+        let asked_by_it = |atom: &&mut Atom| atom.asked.is_some_and(|(asked, _)| asked == ticket);
+        let Some(atom) = mirror.atoms.iter_mut().find(asked_by_it) else { return };
+        let Some((_, through)) = atom.asked.take() else { return };
         match reply {
             UpstreamReply::Ok(Data::Uids(uids)) => {
                 let new = mirror.uids.intersect_ranges(&uids);

@@ -3,7 +3,7 @@
 use super::Progress;
 use crate::account::Account;
 use crate::connection::{Ending, Owner, Running, Task};
-use crate::contract::{Count, Output, Pending, TransportKind};
+use crate::contract::{Count, Output, TransportKind};
 use pimap_session::repeat::Effect;
 use pimap_session::{Departures, Flush};
 use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Target};
@@ -21,9 +21,9 @@ impl Account {
         if !silent {
             self.tell(conn, Flush { pushed_only: false, departures });
         }
-        if !self.connections.get(&conn).is_some_and(|c| c.pending == Pending::More) {
-            self.tell_cursor(conn);
-        }
+        // Whatever follows: an APPEND's own message looks like more input, and what comes last may be answered elsewhere (BAD).
+        // A whole answer without the cursor of what it told would be taken back by the next request.
+        self.tell_cursor(conn);
         let result = match status {
             Status::Ok => "ok",
             Status::No => "no",
