@@ -14,6 +14,7 @@ use pimap_types::upstream::{
     Data, Delta, Synced, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
 };
 use pimap_types::{AccountKey, Flags, ModSeq, Secret, Timestamp, UidRanges, UidValidity};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -25,6 +26,26 @@ pub(crate) struct Bench {
     pub(crate) front: Arc<Front>,
     pub(crate) mail: Arc<EmptyMail>,
     pub(crate) store: Arc<Failing>,
+    key: Arc<KeyFile>,
+}
+
+/// The seal key of a test, which a restarted gateway finds again.
+struct KeyFile(std::path::PathBuf);
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+thread_local! {
+    /// Makes the next step of any account of this test's thread panic.
+    pub(crate) static PANIC: Cell<bool> = const { Cell::new(false) };
+}
+
+fn clock() -> Timestamp {
+    assert!(!PANIC.replace(false), "wanted by the test");
+    Timestamp(1_700_000_000_000)
 }
 
 impl Bench {
@@ -33,11 +54,18 @@ impl Bench {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        let name = format!("pimap-test-{:032x}.key", rand::random::<u128>());
+        Self::on(settings, Arc::default(), Arc::new(KeyFile(std::env::temp_dir().join(name))))
+    }
+
+    /// Another process on the same store.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::on(self.front.settings.clone(), self.store.clone(), self.key.clone())
+    }
+
+    fn on(settings: Settings, store: Arc<Failing>, key: Arc<KeyFile>) -> Self {
         let mail = Arc::<EmptyMail>::default();
-        let store = Arc::<Failing>::default();
-        let key = std::env::temp_dir().join(format!("pimap-test-{:032x}.key", rand::random::<u128>()));
-        let sealer = Sealer::open_or_create(&key).expect("a sealer");
-        std::fs::remove_file(&key).expect("removed");
+        let sealer = Sealer::open_or_create(&key.0).expect("a sealer");
         let deps = Deps {
             store: store.clone(),
             sealer,
@@ -55,7 +83,7 @@ impl Bench {
             channels: OnceLock::new(),
             udp: OnceLock::new(),
             on_refused: OnceLock::new(),
-            clock: || Timestamp(1_700_000_000_000),
+            clock,
         };
         let upstream = Upstream {
             host: "mail".into(),
@@ -70,7 +98,7 @@ impl Bench {
         };
         let authenticator = Authenticator::new(&upstream, None, Box::new(Pw));
         let front = Arc::new(Front::new(Directory::new(Arc::new(deps)), authenticator, settings));
-        Self { front, mail, store }
+        Self { front, mail, store, key }
     }
 }
 
@@ -97,10 +125,12 @@ impl Upstreams for Opener {
 pub(crate) struct EmptyMail {
     events: Mutex<Option<mpsc::Sender<UpstreamEvent>>>,
     pub(crate) appended: Arc<Mutex<Vec<Vec<u8>>>>,
+    pub(crate) logins: Mutex<Vec<Login>>,
 }
 
 impl AccountUpstream for EmptyMail {
-    fn set_login(&self, _login: Login) {
+    fn set_login(&self, login: Login) {
+        self.logins.lock().expect("lock").push(login);
         let events = self.events.lock().expect("lock").clone();
         let back = UpstreamEvent::Back { notify: true, mod_seqs: true, uid_plus: true, r#move: true };
         if let Some(events) = events {
@@ -126,6 +156,7 @@ impl AccountUpstream for EmptyMail {
                     appended.lock().expect("lock").push(message);
                     UpstreamReply::Ok(Data::Appended(None))
                 }
+                (UpstreamRequest::Create(_), _) => panic!("wanted by the test"),
                 (UpstreamRequest::Search(..), _) => UpstreamReply::Ok(Data::Uids(UidRanges::default())),
                 (UpstreamRequest::Facts(..), _) => UpstreamReply::Ok(Data::Facts(Vec::new())),
                 (UpstreamRequest::Status(_, items), _) => {
@@ -211,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handset<S> {
     }
 
     /// What comes up to the end of the connection.
-    pub(crate) async fn to_end(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         self.0.read_to_end(&mut self.1).await.expect("read");
         String::from_utf8(std::mem::take(&mut self.1)).expect("text")
     }

@@ -50,7 +50,7 @@ impl Cache {
 
     pub(super) fn digest(&self, account: &AccountKey, password: &Secret) -> PasswordDigest {
         let mut hash = Sha256::new();
-        hash.update(&*self.key);
+        hash.update(*self.key);
         hash.update((account.as_str().len() as u64).to_be_bytes());
         hash.update(account.as_str());
         hash.update(password.expose());

@@ -244,8 +244,13 @@ impl<L: Link> Conversation<L> {
             return Poll::Ready(read.map_or_else(Action::Lost, Action::Read));
         }
         if self.outgoing.under_way {
+            let left = self.outgoing.octets.len();
             if let Poll::Ready(sent) = self.link.poll_send(cx, &mut self.outgoing.octets) {
                 return Poll::Ready(sent.map_or_else(Action::Lost, |()| Action::Sent));
+            }
+            if self.outgoing.octets.len() < left {
+                // A slow handset is not one that does not read.
+                self.clock.sending_since = tokio::time::Instant::now();
             }
         } else if !matches!(self.phase, Phase::Ending { .. })
             && let Poll::Ready(taken) = self.outbox.poll_take(cx)

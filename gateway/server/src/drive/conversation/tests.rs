@@ -54,7 +54,7 @@ async fn before_login_little_is_answered_and_nothing_else_allowed() {
     handset.send("6 LOGOUT\r\n").await;
     let farewell = handset.until("6 OK LOGOUT completed\r\n").await;
     assert!(farewell.starts_with("* BYE "), "{farewell}");
-    assert_eq!(handset.to_end().await, "");
+    assert_eq!(handset.rest().await, "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn clear_text_behind_starttls_is_dropped() {
     handset.send("1 STARTTLS\r\n2 NOOP\r\n").await;
     let Ended::StartTls(link) = conversation.run().await else { panic!("TLS was to begin") };
     drop(link);
-    assert!(handset.to_end().await.ends_with("1 OK begin TLS negotiation now\r\n"));
+    assert!(handset.rest().await.ends_with("1 OK begin TLS negotiation now\r\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +89,7 @@ async fn octet_by_octet_or_all_at_once_is_the_same() {
             handset.send(std::str::from_utf8(piece).expect("text")).await;
             tokio::task::yield_now().await;
         }
-        let all = handset.to_end().await;
+        let all = handset.rest().await;
         let tagged = |line: &&str| !line.starts_with(['*', '+']);
         answers.push(all.lines().filter(tagged).map(str::to_owned).collect::<Vec<_>>());
     }
@@ -130,7 +130,7 @@ async fn silence_ends_a_connection_but_not_before_its_time() {
     handset.until("c OK NOOP completed\r\n").await;
     handset.until("* BYE autologout; idle for too long\r\n").await;
     assert_eq!(began.elapsed().as_secs(), 150 + 1_800);
-    assert_eq!(handset.to_end().await, "");
+    assert_eq!(handset.rest().await, "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,13 +200,50 @@ async fn a_store_that_refuses_costs_the_accounts_connections_and_nothing_else() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_costs_its_account_and_a_question_only_its_answer() {
+    let bench = Bench::new();
+    let mut joe = logged_in(&bench).await;
+    joe.send("c CREATE Work\r\n").await;
+    joe.until("c NO ").await;
+    let mut ann = connect(&bench, true, 1 << 16);
+    ann.send("a LOGIN ann#P1 pw\r\nb SELECT INBOX\r\n").await;
+    ann.until("b OK ").await;
+    crate::testing::PANIC.set(true);
+    joe.send("d NOOP\r\n").await;
+    joe.until("* BYE [UNAVAILABLE]").await;
+    ann.send("c NOOP\r\n").await;
+    ann.until("c OK NOOP completed\r\n").await;
+    logged_in(&bench).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_sealed_and_bring_the_watcher_back() {
+    use pimap_store::Store;
+    let bench = Bench::new();
+    let mut joe = logged_in(&bench).await;
+    joe.send("c LOGOUT\r\n").await;
+    joe.rest().await;
+    let rows = bench.store.load(&pimap_types::AccountKey::new("joe")).await.expect("loaded").rows;
+    let sealed = rows.iter().find(|(key, _)| key == crate::drive::credentials::ROW).expect("kept");
+    assert!(!sealed.1.windows(2).any(|window| window == b"pw"));
+
+    let again = bench.restarted();
+    assert_eq!(again.front.directory.awaken().await, Ok(1));
+    while again.mail.logins.lock().expect("lock").is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let login = again.mail.logins.lock().expect("lock")[0].clone();
+    assert_eq!((login.name.as_str(), login.password.expose()), ("joe", &b"pw"[..]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn draining_says_goodbye_and_lets_nobody_in() {
     let bench = Bench::new();
     let mut handset = logged_in(&bench).await;
     let draining = bench.front.directory.drain(Duration::from_secs(10));
     let leaving = async {
         handset.until("* BYE ").await;
-        handset.to_end().await;
+        handset.rest().await;
         drop(handset);
     };
     let began = Instant::now();

@@ -5,13 +5,15 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
 /// Keeps a server from draining for as long as it lives.
-struct Serving(#[allow(dead_code)] watch::Sender<bool>);
+struct Serving {
+    _stopping: watch::Sender<bool>,
+}
 
 fn connect(bench: &Bench) -> (Handset<DuplexStream>, Serving) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let stopping = watch::Sender::new(false);
     tokio::spawn(plain_or_h1(ours, false, router(bench.front.clone()), stopping.subscribe()));
-    (Handset::new(theirs), Serving(stopping))
+    (Handset::new(theirs), Serving { _stopping: stopping })
 }
 
 const HEAD: &str = "POST /pimap HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.pimap\r\n";
@@ -130,6 +132,17 @@ async fn commands_and_answers_flow_both_ways_for_hours() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_the_body_ends_an_idle() {
+    let (mut handset, _serving) = connect(&Bench::new());
+    let body = chunk("1 LOGIN joe#P1 pw\r\n2 SELECT INBOX\r\n3 IDLE\r\n");
+    handset.send(&format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{body}")).await;
+    handset.until("+ idling\r\n").await;
+    handset.send("0\r\n\r\n").await;
+    handset.until("3 OK IDLE completed\r\n").await;
+    handset.until("\r\n0\r\n\r\n").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_response_that_ends_first_waits_for_the_handsets_end() {
     let (mut handset, _serving) = connect(&Bench::new());
     handset
@@ -160,7 +173,7 @@ async fn a_handset_may_shut_its_side_down_and_read_on() {
     let body = format!("{}{}0\r\n\r\n", chunk("1 LOGIN joe#P1 pw\r\n"), chunk("2 SELECT INBOX\r\n3 NOOP"));
     handset.send(&format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{body}")).await;
     handset.0.shutdown().await.expect("shut down");
-    let response = handset.to_end().await;
+    let response = handset.rest().await;
     assert!(response.contains("3 OK NOOP completed"), "{response}");
     assert!(response.ends_with("\r\n0\r\n\r\n"), "{response}");
 }
@@ -171,7 +184,7 @@ async fn a_body_cut_in_the_middle_is_no_end_of_a_batch() {
     handset.send(&format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{}", chunk("1 NOOP\r\n2 NO"))).await;
     handset.until("1 OK NOOP completed\r\n").await;
     handset.0.shutdown().await.expect("shut down");
-    let rest = handset.to_end().await;
+    let rest = handset.rest().await;
     assert!(!rest.contains("2 "), "{rest}");
 }
 
