@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::connection::Owner;
 use crate::contract::{Count, Output};
-use crate::mirror::Facts;
+use crate::mirror::{ECHOES_MAX, Facts};
 use pimap_filters::{Change, ChangeKind};
 use pimap_types::response::ListItem;
 use pimap_types::upstream::{Delta, FlagsReport, Synced};
@@ -210,6 +210,10 @@ impl Account {
         mirror.applied(report.uid, report.mod_seq);
         if let Some(facts) = mirror.facts.as_mut().and_then(|f| f.get_mut(&report.uid)) {
             facts.flags = report.flags.clone();
+        }
+        if mirror.echoes.len() > ECHOES_MAX {
+            // A synchronisation raises what is applied as a whole, and the single reports are forgotten.
+            self.sync(mailbox);
         }
         self.moved.insert(mailbox.clone());
         for owner in self.owners() {

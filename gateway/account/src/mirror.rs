@@ -9,7 +9,7 @@ use pimap_view::UidSet;
 use std::collections::BTreeMap;
 
 /// Flag reports remembered to recognise echoes; past it the next synchronisation settles them.
-const ECHOES_MAX: usize = 1_024;
+pub(crate) const ECHOES_MAX: usize = 1_024;
 
 /// One mailbox of the complete repository.
 #[derive(Clone)]
@@ -123,7 +123,6 @@ impl Mirror {
     pub(crate) fn applied(&mut self, uid: Uid, mod_seq: ModSeq) {
         if mod_seq > ModSeq(0) {
             self.echoes.insert(uid, mod_seq);
-            self.sync_again |= self.echoes.len() > ECHOES_MAX;
         }
     }
 

@@ -89,7 +89,7 @@ impl Account {
             self.outbox.push(Output::Finish(open.conn));
             return;
         };
-        if self.must_defer(&id) {
+        if self.must_defer(&id) && self.deferred.len() < limits::CONNECTIONS_PER_ACCOUNT_MAX {
             // The earlier response was answered whole and is just being written: whether it was is about to be known, and
             // deciding before would cost a handset that did nothing wrong a RESYNC (F3).
             let now = self.now;

@@ -147,6 +147,11 @@ impl Account {
             .flat_map(|v| v.filters().map(ActiveFilter::clone))
             .collect();
         let Some(mirror) = self.mirrors.get_mut(mailbox).filter(|m| m.uid_validity.is_some()) else { return };
+        // Atoms that no filter names any more go, so that filters made and remade leave nothing behind.
+        let names = |atom: &Atom, f: &ActiveFilter| {
+            atom.charset == f.charset && f.filter.upstream_atoms().contains(&atom.key)
+        };
+        mirror.atoms.retain(|atom| atom.asked.is_some() || wanted.iter().any(|f| names(atom, f)));
         let mut used = BTreeSet::new();
         for filter in &wanted {
             for key in filter.filter.upstream_atoms() {
@@ -170,12 +175,7 @@ impl Account {
     }
 
     /// Upstream's verdicts on an atom.
-    pub(crate) fn atom_answered(
-        &mut self,
-        mailbox: &MailboxName,
-        ticket: Ticket,
-        reply: UpstreamReply,
-    ) {
+    pub(crate) fn atom_answered(&mut self, mailbox: &MailboxName, ticket: Ticket, reply: UpstreamReply) {
         self.moved.insert(mailbox.clone());
         let asked_by = self.asked;
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };

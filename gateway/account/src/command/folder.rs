@@ -9,6 +9,9 @@ use pimap_types::command::ListPattern;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{Command, ConnectionId, MailboxName, Response};
 
+/// Own folder changes remembered; past it all are forgotten, and an echo may wake the device that made it.
+const OWN_FOLDERS_MAX: usize = 64;
+
 impl Account {
     fn ask_upstream(&mut self, conn: ConnectionId, request: UpstreamRequest) -> Progress {
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
@@ -31,6 +34,14 @@ impl Account {
         ok()
     }
 
+    /// Names whose event is an echo of the account's own doing. Where nothing reports such events they would only pile up.
+    fn note_own_folders(&mut self, mailboxes: &[&MailboxName]) {
+        if self.own_folders.len() > OWN_FOLDERS_MAX {
+            self.own_folders.clear();
+        }
+        self.own_folders.extend(mailboxes.iter().map(|m| (*m).clone()));
+    }
+
     pub(super) fn begin_create(
         &mut self,
         conn: ConnectionId,
@@ -38,7 +49,7 @@ impl Account {
         running: &mut Running,
     ) -> Progress {
         self.intend(conn, running);
-        self.own_folders.insert(mailbox.clone());
+        self.note_own_folders(&[mailbox]);
         self.ask_upstream(conn, UpstreamRequest::Create(mailbox.clone()))
     }
 
@@ -67,7 +78,7 @@ impl Account {
             }
         }
         self.intend(conn, running);
-        self.own_folders.insert(mailbox.clone());
+        self.note_own_folders(&[mailbox]);
         self.ask_upstream(conn, UpstreamRequest::Delete(mailbox.clone()))
     }
 
@@ -79,7 +90,7 @@ impl Account {
         running: &mut Running,
     ) -> Progress {
         self.intend(conn, running);
-        self.own_folders.extend([from.clone(), to.clone()]);
+        self.note_own_folders(&[from, to]);
         self.ask_upstream(conn, UpstreamRequest::Rename(from.clone(), to.clone()))
     }
 
