@@ -51,7 +51,10 @@ fn tell() -> Result<(), String> {
     }
 
     step("The gateway, before it");
-    let mut gateway = Gateway::start(Config::before(&dovecot).with("channels.udp.listen", "127.0.0.1:0"));
+    let config = Config::before(&dovecot)
+        .with("channels.udp.listen", "127.0.0.1:0")
+        .with("channels.udp.advertise_host", "127.0.0.1");
+    let mut gateway = Gateway::start(config);
     let handset = Handset::new(Kind::Cursor, "joe#P6505551234", PASSWORD);
     let mut story = Story::new(handset, gateway.site());
     note(&format!("P-IMAP over HTTP on http://{}/pimap", gateway.address("http")));

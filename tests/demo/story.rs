@@ -108,6 +108,8 @@ impl Story {
 }
 
 fn print_line(side: &str, line: &str) {
+    // What cannot be printed stays escaped; a backslash by itself can.
+    let line = &line.replace("\\\\", "\\");
     match line.char_indices().nth(WIDTH) {
         Some((cut, _)) => println!("   {side} {}…", &line[..cut]),
         None => println!("   {side} {line}"),
