@@ -95,6 +95,11 @@ impl Account {
                 (None, _) => false,
             };
             if !known || flagged {
+                // Kept as it was until it is applied, or it would be taken for an echo of what is kept (F35).
+                let before = had_facts.as_ref().and_then(|had| had.get(&uid)).filter(|_| known);
+                if let (Some(kept), Some(before)) = (mirror.facts.as_mut(), before) {
+                    kept.insert(uid, before.clone());
+                }
                 changed.push(facts);
             }
         }
