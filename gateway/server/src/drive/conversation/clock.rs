@@ -1,6 +1,6 @@
 //! When a conversation has waited long enough. One timer, which is set back lazily: an idle handset wakes nobody.
 
-use super::{Conversation, Phase};
+use super::{Conversation, Phase, Running};
 use crate::drive::link::Link;
 use pimap_account::contract::TransportKind;
 use pimap_types::{Response, Status};
@@ -17,6 +17,11 @@ pub(super) const STILL_HERE: Duration = Duration::from_secs(240);
 pub(super) const SEND_PATIENCE: Duration = Duration::from_secs(60);
 /// For the handset to end its side after ours has ended.
 pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// For the next octets of a request body whose end is known.
+pub(super) const BODY_PATIENCE: Duration = Duration::from_secs(60);
+/// For the next octets of a message on its way upstream: it keeps an upstream connection busy.
+pub(super) const MESSAGE_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The times of a conversation.
 pub(super) struct Clock {
@@ -73,6 +78,13 @@ impl<L: Link> Conversation<L> {
             Phase::Ending { .. } => clock.ending_since + DRAIN_PATIENCE,
             Phase::Idling => clock.sent_at + STILL_HERE,
             _ if self.membership.is_none() => clock.began + LOGIN_PATIENCE,
+            Phase::LoggedOut => clock.read_at + BODY_PATIENCE,
+            Phase::Listening if self.manner.transport.kind == TransportKind::HttpBatch => {
+                clock.command_at.max(clock.read_at) + BODY_PATIENCE
+            }
+            Phase::Running(Running { message: Some(_), .. }) => {
+                clock.sent_at.max(clock.read_at) + MESSAGE_PATIENCE
+            }
             // A stream may be pushed to without IDLE: it is kept alive, and ends when commands stay away.
             Phase::Listening if self.manner.transport.kind == TransportKind::HttpStream => {
                 autologout.min(clock.sent_at + STILL_HERE)
@@ -91,9 +103,13 @@ impl<L: Link> Conversation<L> {
                 tracing::debug!(conn = self.conn.0, "handset does not read");
                 self.phase = Phase::Over;
             }
-            Phase::Ending { .. } => self.phase = Phase::Over,
+            Phase::Ending { .. } | Phase::LoggedOut => self.phase = Phase::Over,
             Phase::Idling => self.still_here(),
             _ if self.membership.is_none() => self.bye("login timeout"),
+            Phase::Running(Running { message: Some(_), .. }) => self.bye("the message came too slowly"),
+            Phase::Listening if self.manner.transport.kind == TransportKind::HttpBatch => {
+                self.bye("the body came too slowly");
+            }
             Phase::Listening if !idle => self.still_here(),
             _ => self.bye("autologout; idle for too long"),
         }

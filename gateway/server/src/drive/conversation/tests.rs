@@ -174,6 +174,18 @@ async fn the_message_of_an_append_is_asked_for_streamed_or_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_stalls_gives_upstream_back() {
+    let bench = Bench::new();
+    let mut handset = logged_in(&bench).await;
+    let began = Instant::now();
+    handset.send("c APPEND INBOX {500+}\r\nhalf").await;
+    handset.until("* BYE the message came too slowly\r\n").await;
+    assert_eq!(began.elapsed().as_secs(), 300);
+    handset.rest().await;
+    assert!(bench.mail.appended.lock().expect("lock").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_append_cut_short_never_reaches_its_mailbox() {
     let bench = Bench::new();
     let mut handset = logged_in(&bench).await;

@@ -80,6 +80,12 @@ async fn a_slow_body_is_not_waited_for_for_ever() {
     let (mut handset, _serving) = connect(&Bench::new());
     handset.send(&format!("{HEAD}Content-Length: 10\r\n\r\n1 NO")).await;
     assert!(handset.until("\r\n\r\n").await.starts_with("HTTP/1.1 408 "));
+
+    // Past what is read before the first command, the head has left: the response ends in words.
+    let (mut handset, _serving) = connect(&Bench::new());
+    let much = format!("1 LOGIN joe#P1 pw\r\n2 SELECT INBOX\r\n{}", "3 NOOP\r\n".repeat(10_000));
+    handset.send(&format!("{HEAD}Content-Length: 999999\r\n\r\n{much}4 NO")).await;
+    handset.until("* BYE the body came too slowly\r\n").await;
 }
 
 #[tokio::test(start_paused = true)]
