@@ -372,8 +372,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         interactive: false,
         pending: if matches!(open.by, OpenBy::Cookie(_)) { Pending::More } else { open.pending },
         handed: 0,
-        // What it presents it need not be told.
-        cursor_told: open.presented.map(|cursor| cursor.position),
+        cursor_told: None,
         running: None,
         idle: None,
         writing: false,

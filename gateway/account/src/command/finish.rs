@@ -3,7 +3,7 @@
 use super::Progress;
 use crate::account::Account;
 use crate::connection::{Ending, Owner, Running, Task};
-use crate::contract::{Count, Output, TransportKind};
+use crate::contract::{Count, Output, Pending, TransportKind};
 use pimap_session::repeat::Effect;
 use pimap_session::{Departures, Flush};
 use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Target};
@@ -16,13 +16,21 @@ impl Account {
         let Ending { status, code, text } = ending;
         let text = if text.is_empty() { format!("{} completed", command.name()).into() } else { text };
         self.record_answer(conn, &running, status, code.as_ref(), &text);
+        if matches!(command, Command::Select { .. }) && status == Status::No {
+            // However it failed, no mailbox is selected after it (RFC 3501 6.3.1).
+            self.leave_mailbox(conn);
+        }
         let departures = self.departures_after(conn, command);
         let silent = self.connections.get_mut(&conn).is_some_and(|c| std::mem::take(&mut c.silent));
         if !silent {
             self.tell(conn, Flush { pushed_only: false, departures });
         }
         // Whatever follows: an APPEND's own message looks like more input, and what comes last may be answered elsewhere (BAD).
-        // A whole answer without the cursor of what it told would be taken back by the next request.
+        // A whole answer without the cursor of what it told would be taken back by the next request. What a batch ends with is
+        // a cursor in any case, so that what it only read is kept too.
+        if let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.is_stream() && c.pending == Pending::Nothing) {
+            c.cursor_told = None;
+        }
         self.tell_cursor(conn);
         let result = match status {
             Status::Ok => "ok",

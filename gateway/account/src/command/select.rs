@@ -20,10 +20,6 @@ impl Account {
     ) -> Progress {
         running.stage = Stage::Start;
         if let Err(progress) = self.need_mailbox(conn, mailbox, running.since) {
-            if let Progress::End(_) = &progress {
-                // A SELECT that fails leaves no mailbox selected (RFC 3501 6.3.1).
-                self.leave_mailbox(conn);
-            }
             return progress;
         }
         let Some(at) = self.mirrors.get(mailbox).and_then(|m| m.at(mailbox)) else {
@@ -35,7 +31,7 @@ impl Account {
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
     }
 
-    fn leave_mailbox(&mut self, conn: ConnectionId) {
+    pub(super) fn leave_mailbox(&mut self, conn: ConnectionId) {
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
         if let Some(session) = self.session_mut(&owner) {
             session.deselect();
