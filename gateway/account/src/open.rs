@@ -283,6 +283,7 @@ impl Account {
     /// LOGIN is refused for a connection that the account does not take.
     fn refuse(&mut self, conn: ConnectionId, tag: &Tag, code: Code, text: &'static str) {
         self.outbox.push(Output::Write(conn, Response::coded(tag, Status::No, code, text)));
+        self.outbox.push(Output::Write(conn, BYE_REFUSED));
         self.count(Count::Command("LOGIN", "no"));
         self.outbox.push(Output::Finish(conn));
     }
@@ -316,6 +317,7 @@ impl Account {
                     let tag = running.tag.clone().unwrap_or_else(|| Tag::new("*"));
                     self.count(Count::Command("LOGIN", "no"));
                     self.write(conn, Response::Tagged { tag, status: Status::No, code, text });
+                    self.write(conn, BYE_REFUSED);
                     self.outbox.push(Output::Finish(conn));
                     if let Some(c) = self.connections.get_mut(&conn) {
                         c.finished = true;
@@ -360,6 +362,9 @@ impl Account {
         }
     }
 }
+
+/// What follows a LOGIN refused, since the rest of a batch is not answered.
+const BYE_REFUSED: Response = Response::Bye { code: None, text: std::borrow::Cow::Borrowed("log in again later") };
 
 fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
     Connection {
