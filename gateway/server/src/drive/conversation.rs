@@ -175,6 +175,8 @@ enum Action {
     Pumped(Pumped),
     Finished,
     Deadline,
+    /// The input broke off, or cannot be understood.
+    Unreadable(io::Error),
     Lost(io::Error),
 }
 
@@ -241,7 +243,7 @@ impl<L: Link> Conversation<L> {
         if self.wants_input()
             && let Poll::Ready(read) = self.link.poll_read(cx, self.framer.input())
         {
-            return Poll::Ready(read.map_or_else(Action::Lost, Action::Read));
+            return Poll::Ready(read.map_or_else(Action::Unreadable, Action::Read));
         }
         if self.outgoing.under_way {
             let left = self.outgoing.octets.len();

@@ -8,6 +8,7 @@ use crate::drive::outbox::{Outlook, Signal, Taken};
 use pimap_account::Input;
 use pimap_account::contract::TransportKind;
 use pimap_types::Response;
+use pimap_wire::frame::{Framer, LiteralMode};
 use std::borrow::Cow;
 use tokio::time::Instant;
 
@@ -23,7 +24,8 @@ impl<L: Link> Conversation<L> {
             Action::Pumped(pumped) => self.on_pumped(pumped),
             Action::Finished => self.on_finished(),
             Action::Deadline => self.on_deadline(),
-            Action::Lost(error) => {
+            Action::Unreadable(error) if self.manner.is_http() => self.on_broken_body(&error),
+            Action::Unreadable(error) | Action::Lost(error) => {
                 tracing::debug!(conn = self.conn.0, %error, "handset is gone");
                 self.phase = Phase::Over;
             }
@@ -56,6 +58,19 @@ impl<L: Link> Conversation<L> {
             && finished
         {
             self.phase = Phase::Over;
+        }
+    }
+
+    /// A body that breaks off is a handset that vanished, not the end of a batch: what was half said is dropped, and
+    /// nothing counts as received. If it was only framed wrongly, its sender can still read why this is the end.
+    fn on_broken_body(&mut self, error: &std::io::Error) {
+        tracing::debug!(conn = self.conn.0, %error, "request body broke off");
+        self.input_ended = true;
+        self.membership = None;
+        self.framer = Framer::new(LiteralMode::Body);
+        match self.phase {
+            Phase::Ending { .. } => self.phase = Phase::Over,
+            _ => self.bye("the request body is broken"),
         }
     }
 
