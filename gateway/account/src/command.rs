@@ -97,7 +97,7 @@ impl Account {
     /// after the other (D5).
     fn mutation_under_way(&self, owner: &Owner, by: ConnectionId) -> Option<ConnectionId> {
         let Owner::Device(_) = owner else { return None };
-        let mutating = |c: &Connection| c.running.as_ref().is_some_and(|r| r.intended && r.ticket.is_some());
+        let mutating = |c: &Connection| c.running.as_ref().is_some_and(Running::is_changing);
         self.connections
             .iter()
             .find(|(id, c)| **id != by && c.owner == *owner && mutating(c))

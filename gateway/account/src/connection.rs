@@ -89,6 +89,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// A change under way: it goes on whatever becomes of its connection, and is recorded (F14).
+    pub(crate) fn is_changing(&self) -> bool {
+        self.intended && (self.ticket.is_some() || matches!(self.stage, Stage::Ending(_)))
+    }
+
     /// The mailbox, other than the selected one, whose mirror it looks at.
     pub(crate) fn mailbox(&self) -> Option<&MailboxName> {
         match &self.task {

@@ -268,6 +268,8 @@ impl Account {
         if let Some(c) = self.connections.get_mut(&conn) {
             c.finished = true;
             c.idle = None;
+            // Anything else would still move the session, and nobody would be told: a SELECT above all.
+            c.running.take_if(|running| !running.is_changing());
         }
         self.outbox.push(Output::Finish(conn));
     }

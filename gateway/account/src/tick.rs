@@ -1,7 +1,7 @@
 //! Time, and what ends with it: expiry, ageing, late verdicts, connections that close, a store that fails.
 
 use crate::account::Account;
-use crate::connection::Owner;
+use crate::connection::{Owner, Running};
 use crate::contract::{Count, Output};
 use crate::verdict::VERDICT_LATE_MS;
 use pimap_filters::{Change, ChangeKind};
@@ -112,8 +112,7 @@ impl Account {
         c.gone = true;
         c.idle = None;
         // A mutation under way finishes and is recorded (F14): the entry stays until then.
-        let finishing =
-            c.running.as_ref().is_some_and(|running| running.intended && running.ticket.is_some());
+        let finishing = c.running.as_ref().is_some_and(Running::is_changing);
         if !finishing {
             self.connections.remove(&conn);
         }
