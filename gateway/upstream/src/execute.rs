@@ -18,7 +18,7 @@ use pimap_types::MailboxName;
 use pimap_types::command::FetchItem;
 use pimap_types::response::Status;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
-use pimap_wire::client::response::{Condition, StatusNumbers};
+use pimap_wire::client::response::Condition;
 
 pub(crate) use read::{fetch_facts, status};
 
@@ -50,7 +50,7 @@ impl Attempt<'_> {
             let in_doubt = lease.connection.in_doubt;
             match outcome {
                 Ok(reply) => {
-                    self.settle(lease);
+                    self.pool.give_back(lease);
                     return Ok(reply);
                 }
                 // The command was refused before it was sent, or ended cleanly: the connection is as good as before.
@@ -119,21 +119,6 @@ impl Attempt<'_> {
                 change::mailbox(self.pool, connection, self.request).await
             }
         }
-    }
-
-    /// Tells what the connection noticed by the way and gives it back.
-    fn settle(&self, mut lease: Lease) {
-        let news = std::mem::take(&mut lease.connection.news);
-        if let Some(selected) = lease.connection.selected.as_ref().filter(|_| news.any) {
-            let numbers = StatusNumbers {
-                messages: Some(selected.exists),
-                uid_validity: Some(selected.uid_validity),
-                highest_mod_seq: news.mod_seq,
-                ..StatusNumbers::default()
-            };
-            self.pool.hints.mailbox(selected.mailbox.clone(), numbers);
-        }
-        self.pool.give_back(lease);
     }
 }
 

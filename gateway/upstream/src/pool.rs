@@ -11,6 +11,7 @@ use crate::credentials::{Credentials, LoginOutcome, Suspended};
 use crate::fault::Fault;
 use crate::hints::Hints;
 use pimap_types::MailboxName;
+use pimap_wire::client::response::StatusNumbers;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -133,10 +134,20 @@ impl Pool {
         Some(idle.swap_remove(best).connection)
     }
 
-    /// Takes a connection back that is at the end of a command.
+    /// Takes a connection back that is at the end of a command; what it noticed by the way is told.
     pub(crate) fn give_back(&self, lease: Lease) {
         let Lease { mut connection, count, _permit, .. } = lease;
         connection.in_doubt = false;
+        let news = std::mem::take(&mut connection.news);
+        if let Some(selected) = connection.selected.as_ref().filter(|_| news.any) {
+            let numbers = StatusNumbers {
+                messages: Some(selected.exists),
+                uid_validity: Some(selected.uid_validity),
+                highest_mod_seq: news.mod_seq,
+                ..StatusNumbers::default()
+            };
+            self.hints.mailbox(selected.mailbox.clone(), numbers);
+        }
         self.idle().push(Idle { connection, since: Instant::now() });
         drop(count);
         self.returned.notify_one();

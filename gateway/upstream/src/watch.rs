@@ -241,16 +241,21 @@ impl Watcher<'_> {
         self.tell().await
     }
 
-    /// Begins IDLE: waits for `+`.
-    async fn idle(&mut self) -> Result<(), Fault> {
+    /// Begins IDLE: waits for `+`. A server that announced it and refuses is polled instead.
+    async fn idle(&mut self) -> Result<bool, Fault> {
         let mut collected = Collected::default();
         if self.connection.send(&Request::Idle, &mut collected).await?.is_some() {
             return Err(Fault::Misbehaved);
         }
         loop {
             match self.connection.response().await? {
-                UpstreamResponse::Continuation => return Ok(()),
-                UpstreamResponse::Tagged(..) => return Err(Fault::Misbehaved),
+                UpstreamResponse::Continuation => return Ok(true),
+                response @ UpstreamResponse::Tagged(..) => {
+                    self.connection.absorb(response, &mut collected)?;
+                    self.connection.capabilities.idle = false;
+                    self.state.change(|c| (c.idle, c.notify) = (false, false));
+                    return Ok(false);
+                }
                 response => self.watching.on_response(response, &mut self.out)?,
             }
         }

@@ -444,3 +444,21 @@ async fn a_server_that_promises_idle_and_stays_silent_is_polled() {
     }
     assert!(fake.count("STATUS") >= 20);
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_the_idle_it_announced_is_polled() {
+    let fake = Fake::start("IDLE", |said, _, _| match said {
+        "IDLE" => Answer::lines(&["{tag} BAD not today"]),
+        _ => Answer::Default,
+    })
+    .await;
+    let mut config = at_port(fake.port);
+    config.poll_interval = Duration::from_millis(20);
+    let (sender, mut events) = mpsc::channel(16);
+    let account = AccountUpstream::start(Arc::new(config), login("joe"), sender);
+    let inbox = MailboxName::new("INBOX");
+    account.watch(WatchList { first: Some(inbox.clone()), mailboxes: vec![inbox], all: false });
+    event(&mut events, |e| matches!(e, UpstreamEvent::Back { .. }).then_some(())).await;
+    fake.until(|log| log.iter().filter(|l| l.contains("STATUS")).count() > 3).await;
+    assert_eq!((fake.count("IDLE"), fake.count("LOGIN")), (1, 2));
+}

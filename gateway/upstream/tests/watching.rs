@@ -89,6 +89,15 @@ async fn notify_and_idle_report_everything_on_one_connection() {
     // Dovecot then tells no more than the mod-sequence.
     status(&mut events, "Work", |_, mod_seq| mod_seq > Some(ModSeq(2))).await;
 
+    assert_eq!(account.connection_counts(), (1, 0), "one connection saw it all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mailboxes_that_come_and_change_their_names() {
+    // Dovecot overlooks a second change to its list within a second and finds it at its next check only.
+    let server = Dovecot::start_with("mailbox_idle_check_interval = 1 secs");
+    let (_account, mut events) = watch(config(&server), list("INBOX", &["INBOX"]));
+    back(&mut events).await;
     server.doveadm(&["mailbox", "create", "-u", "joe", "Fresh"]);
     let named = |name: &'static str| {
         move |event: &UpstreamEvent| match event {
@@ -101,7 +110,6 @@ async fn notify_and_idle_report_everything_on_one_connection() {
     assert_eq!(event(&mut events, named("Fresh")).await, None);
     server.doveadm(&["mailbox", "rename", "-u", "joe", "Fresh", "Renamed"]);
     assert_eq!(event(&mut events, named("Renamed")).await, Some(MailboxName::new("Fresh")));
-    assert_eq!(account.connection_counts(), (1, 0), "one connection saw it all");
 }
 
 #[tokio::test(flavor = "multi_thread")]

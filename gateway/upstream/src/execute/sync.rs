@@ -39,7 +39,7 @@ pub(super) async fn sync(
     let delta = match &known {
         Some(known) if has_mod_seqs && known.highest_mod_seq > ModSeq(0) => {
             if matches!(resync, Resync::Qresync(..)) {
-                by_qresync(connection, known, &opened).await?
+                by_qresync(connection, &opened).await?
             } else {
                 by_condstore(pool, connection, known, &opened).await?
             }
@@ -77,13 +77,12 @@ fn synced(opened: &Collected, delta: Delta) -> Option<Synced> {
 }
 
 /// RFC 7162 3.2.5: EXAMINE itself told what vanished and whose flags changed; sizes and dates are asked for.
-async fn by_qresync(connection: &mut Connection, known: &Known, opened: &Collected) -> Result<Delta, Fault> {
+async fn by_qresync(connection: &mut Connection, opened: &Collected) -> Result<Delta, Fault> {
     let mut vanished = opened.vanished();
     let named = UidRanges::from_uids(opened.fetched.keys().copied());
     let facts = fetch_facts(connection, &named).await?;
     // Named by EXAMINE and not there any more when asked for.
     vanished.extend(&subtract(&named, &UidRanges::from_uids(facts.keys().copied())));
-    let _ = known;
     Ok(Delta::Since { vanished, changed: facts.into_values().collect() })
 }
 

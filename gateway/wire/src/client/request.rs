@@ -3,12 +3,15 @@
 //!
 //! Messages are named by UID only (law 4): there is no way to write a sequence number here.
 
+pub(super) mod writer;
+
+use self::writer::Writer;
 use super::search::{self, SearchFault};
+use pimap_types::MailboxName;
 use pimap_types::command::{Append, FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::number::{ModSeq, UidValidity};
 use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
-use pimap_types::{Flag, Flags, MailboxName};
 
 /// Bytes that a UID set may take in one command; larger sets go in several commands (RFC 7162 4 asks servers for lines of
 /// 8192).
@@ -175,7 +178,7 @@ impl Request<'_> {
             _ => false,
         };
         out.raw("\r\n");
-        Ok(Encoded { parts: out.parts, message_waits })
+        Ok(Encoded { parts: out.into_parts(), message_waits })
     }
 
     fn body(&self, out: &mut Writer) -> Result<(), Unencodable> {
@@ -393,109 +396,6 @@ pub fn split_set(set: &UidRanges, bytes_max: usize) -> Vec<UidRanges> {
 
 fn decimal_digits(n: u32) -> usize {
     n.checked_ilog10().map_or(1, |d| d as usize + 1)
-}
-
-/// Collects the octets of one command.
-pub(super) struct Writer {
-    parts: Vec<Vec<u8>>,
-    literal_plus: bool,
-}
-
-impl Writer {
-    fn new(literal_plus: bool) -> Self {
-        Self { parts: vec![Vec::with_capacity(64)], literal_plus }
-    }
-
-    fn octets(&mut self, octets: &[u8]) {
-        if let Some(part) = self.parts.last_mut() {
-            part.extend_from_slice(octets);
-        }
-    }
-
-    /// Words of our own.
-    pub(super) fn raw(&mut self, text: &str) {
-        self.octets(text.as_bytes());
-    }
-
-    pub(super) fn number(&mut self, n: u64) {
-        self.raw(&n.to_string());
-    }
-
-    pub(super) fn set(&mut self, set: &UidRanges) {
-        for (at, (first, last)) in set.ranges().iter().enumerate() {
-            if at > 0 {
-                self.raw(",");
-            }
-            self.number(u64::from(*first));
-            if first != last {
-                self.raw(":");
-                self.number(u64::from(*last));
-            }
-        }
-    }
-
-    fn set_command(&mut self, words: &str, set: &UidRanges) {
-        self.raw(words);
-        self.set(set);
-    }
-
-    fn mailbox_command(&mut self, words: &str, mailbox: &MailboxName) -> Result<(), Unencodable> {
-        self.raw(words);
-        self.mailbox(mailbox)
-    }
-
-    fn mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Unencodable> {
-        self.string(mailbox.as_str().as_bytes())
-    }
-
-    /// A quoted string where the octets allow, else a literal. NUL cannot be said at all (RFC 3501 9, CHAR8).
-    pub(super) fn string(&mut self, octets: &[u8]) -> Result<(), Unencodable> {
-        if octets.contains(&0) {
-            return Err(Unencodable::Octets);
-        }
-        if octets.len() <= 1_024 && octets.iter().all(|b| (b' '..0x7F).contains(b)) {
-            self.raw("\"");
-            for octet in octets {
-                if matches!(octet, b'"' | b'\\') {
-                    self.raw("\\");
-                }
-                self.octets(std::slice::from_ref(octet));
-            }
-            self.raw("\"");
-            return Ok(());
-        }
-        self.raw("{");
-        self.number(octets.len() as u64);
-        self.raw(if self.literal_plus { "+}\r\n" } else { "}\r\n" });
-        if !self.literal_plus {
-            self.parts.push(Vec::new());
-        }
-        self.octets(octets);
-        Ok(())
-    }
-
-    /// A keyword or system flag: an atom, with a backslash at most at its head.
-    pub(super) fn flag_word(&mut self, word: &str) -> Result<(), Unencodable> {
-        let body = word.strip_prefix('\\').unwrap_or(word);
-        let special = |b: u8| b <= b' ' || b >= 0x7F || b"(){%*\"\\]".contains(&b);
-        if body.is_empty() || body.bytes().any(special) {
-            return Err(Unencodable::Octets);
-        }
-        self.raw(word);
-        Ok(())
-    }
-
-    fn flags(&mut self, flags: &Flags) -> Result<(), Unencodable> {
-        self.raw("(");
-        for (at, flag) in flags.iter().map(Flag::as_str).enumerate() {
-            if at > 0 {
-                self.raw(" ");
-            }
-            self.flag_word(flag)?;
-        }
-        self.raw(")");
-        Ok(())
-    }
 }
 
 #[cfg(test)]

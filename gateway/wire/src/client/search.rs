@@ -1,7 +1,8 @@
 //! Search programs as octets towards upstream. Keys whose meaning depends on a session, on today's date or on sequence
 //! numbers are not upstream's to judge (F23, F27, law 4) and are refused; the account owner resolves them before.
 
-use super::request::{Unencodable, Writer};
+use super::request::Unencodable;
+use super::request::writer::Writer;
 use pimap_types::limits::NESTING_MAX;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};

@@ -1,6 +1,6 @@
 use super::*;
-use pimap_types::Date;
 use pimap_types::set::{SequenceSet, SetNumber};
+use pimap_types::{Date, Flag, Flags};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -132,7 +132,7 @@ proptest! {
     fn strings_round_trip(octets in proptest::collection::vec(1u8.., 0..40)) {
         let mut out = Writer::new(true);
         out.string(&octets).expect("no NUL");
-        let text = out.parts.concat();
+        let text = out.into_parts().concat();
         let text = String::from_utf8_lossy(&text).replace("+}", "}").into_bytes();
         if octets.is_ascii() {
             let read = super::super::cursor::Cursor::new(&text).string().expect("reads");
