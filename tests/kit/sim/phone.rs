@@ -198,6 +198,7 @@ impl Phone {
             self.broke(world, id, false, rng);
         } else if let Some(id) = id {
             self.note("@ the radio is lost".to_owned());
+            self.handset.broken();
             self.zombies.push(id);
         }
     }
@@ -314,8 +315,8 @@ impl Phone {
             self.departing.push(talk.id);
         }
         if !talk.answered && self.handset.replica.bye() {
-            // Well-formed, and yet not an answer to everything: the handset starts over.
-            self.handset.broken();
+            // Well-formed, and yet not an answer to everything: the handset starts over, and no library repeats it.
+            while self.handset.broken().is_some() {}
             return Came::Broken;
         }
         self.handset.finished();
@@ -326,6 +327,10 @@ impl Phone {
     }
 
     fn fail(&mut self, world: &mut World, faulty: bool, rng: &mut Rng) -> Came {
+        if self.talk.as_ref().is_some_and(|talk| talk.stream) {
+            // What was streamed cannot be sent again by a library.
+            while self.handset.broken().is_some() {}
+        }
         let id = self.talk.take().map(|talk| talk.id);
         if self.tcp == id {
             self.tcp = None;

@@ -52,7 +52,7 @@ pub fn plan(handset: &Handset, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
     let mut view = View::of(handset);
     for _ in 0..many {
         let command = match rng.below(100) {
-            0..=24 => simple(&mut view, handset.kind, rng),
+            0..=24 => simple(&mut view, &mut plan, handset.kind, rng),
             25..=39 => select(&mut view, manners, rng),
             40..=84 => on_messages(&mut view, &mut plan, manners, rng),
             85..=94 if manners.filters => setting(manners, rng),
@@ -84,9 +84,12 @@ impl View {
     }
 }
 
-fn simple(view: &mut View, kind: Kind, rng: &mut Rng) -> String {
+fn simple(view: &mut View, plan: &mut Plan, kind: Kind, rng: &mut Rng) -> String {
     match rng.below(12) {
         0 if view.selected.is_some() => {
+            // CLOSE expunges whatever is visible.
+            plan.meant.extend(view.uids.iter().flatten());
+            plan.blindly |= !view.numbers || view.uids.contains(&None);
             (view.selected, view.numbers) = (None, false);
             "CLOSE".to_owned()
         }

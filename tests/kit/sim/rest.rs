@@ -3,6 +3,7 @@
 
 use super::plan::{CRITERIA, Plan, REDEFINED};
 use super::{MAILBOXES, Sim, check};
+use crate::handset::{Kind, MailboxTruth};
 use crate::world::conversation::Phase;
 use pimap_types::{DeviceId, MailboxName};
 use std::collections::BTreeMap;
@@ -44,7 +45,6 @@ impl Sim {
             for name in MAILBOXES {
                 if self.world.mailbox(&MailboxName::new(name)).is_some() {
                     self.ask(at, &[format!("SELECT {name}")])?;
-                    self.catch_up(at)?;
                     self.check_truth(at, true)?;
                 }
             }
@@ -97,9 +97,10 @@ impl Sim {
                 return Ok(());
             }
             self.quiet()?;
-            // Whoever was turned away for coming too often waits a while.
+            // Whoever was turned away for coming too often waits a while; whoever asked for a message that is gone is told so
+            // by NOOP only.
             self.world.pass(700_000);
-            self.quiet()?;
+            self.ask(at, &["NOOP".to_owned()])?;
         }
         Err(vec![format!("{} never gets into step", self.phones[at].device)])
     }
@@ -107,6 +108,9 @@ impl Sim {
     /// What the handset holds of its mailbox is what is there behind its filter. Unless it has `selected` just now, a message
     /// that came back below others may be missing: events cannot announce it (digest 1.3).
     fn check_truth(&mut self, at: usize, selected: bool) -> Found {
+        if self.phones[at].handset.kind == Kind::LoginEachPost {
+            return self.check_truth_at_once(at);
+        }
         self.catch_up(at)?;
         if !selected {
             self.ask(at, &["NOOP".to_owned()])?;
@@ -127,7 +131,23 @@ impl Sim {
             };
             truth.messages.retain(|(uid, _)| !unannounced(*uid));
         }
-        let found = self.phones[at].handset.replica.compare_selected(&truth);
+        self.compare(at, &criteria, &truth)
+    }
+
+    /// A request that begins with LOGIN proves nothing (F3), so such a handset is told RESYNC again and again; it looks at a
+    /// mailbox and selects it in one request.
+    fn check_truth_at_once(&mut self, at: usize) -> Found {
+        let Some(name) = self.phones[at].handset.replica.selected().map(str::to_owned) else { return Ok(()) };
+        let criteria = self.view_filter(at, &name)?;
+        let mailbox = MailboxName::new(&name);
+        let Some(truth) = check::truth(&mut self.world, &mailbox, &criteria) else { return Ok(()) };
+        let commands = [format!("SELECT {name}"), "UID FETCH 1:* (UID FLAGS)".to_owned(), "NOOP".to_owned()];
+        self.ask(at, &commands)?;
+        self.compare(at, &criteria, &truth)
+    }
+
+    fn compare(&self, at: usize, criteria: &str, truth: &MailboxTruth) -> Found {
+        let found = self.phones[at].handset.replica.compare_selected(truth);
         if found.is_empty() {
             return Ok(());
         }

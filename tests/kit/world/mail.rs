@@ -55,11 +55,11 @@ impl Mail {
 
     /// Renames a mailbox; UIDs and UIDVALIDITY go along.
     pub fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> bool {
-        let free = !self.mailboxes.contains_key(to);
-        match self.mailboxes.remove(from).filter(|_| free) {
-            Some(mailbox) => self.mailboxes.insert(to.clone(), mailbox).is_none(),
-            None => false,
+        if self.mailboxes.contains_key(to) {
+            return false;
         }
+        let Some(mailbox) = self.mailboxes.remove(from) else { return false };
+        self.mailboxes.insert(to.clone(), mailbox).is_none()
     }
 }
 

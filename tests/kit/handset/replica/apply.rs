@@ -28,7 +28,7 @@ impl Replica {
             Response::Exists(count) => self.exists(count),
             Response::Expunge(number) => match active {
                 None => Err("EXPUNGE while no command is in progress".to_owned()),
-                Some(Meaning::Numbers { .. }) => {
+                Some(Meaning::Numbers { by_uid: false, .. }) => {
                     Err("EXPUNGE inside FETCH, STORE, SEARCH or COPY".to_owned())
                 }
                 Some(_) => self.expunge(number),
@@ -128,8 +128,10 @@ impl Replica {
             self.start_afresh();
             return Ok(());
         }
-        let held = self.held()?;
-        *held = Held::stale();
+        // A handset whose library threw the answer to its SELECT away believes itself in no mailbox: it has nothing to drop.
+        if let Ok(held) = self.held() {
+            *held = Held::stale();
+        }
         Ok(())
     }
 
@@ -148,12 +150,16 @@ impl Replica {
         let known = self.session.replace(id);
         let same = known == self.session;
         if self.resumed {
-            // Whoever never heard the first SESSIONID holds nothing that could be wrong.
-            return if same || known.is_none() {
-                Ok(())
-            } else {
-                Err("resumed under another SESSIONID".to_owned())
-            };
+            if !same && known.is_some() {
+                // The session held before has ended, and the answer that began this one was lost: nothing held is of it.
+                let selected = self.selected.take();
+                self.hold_nothing();
+                if let Some(name) = selected {
+                    self.mailboxes.insert(name.clone(), Held::stale());
+                    self.selected = Some(name);
+                }
+            }
+            return Ok(());
         }
         self.hold_nothing();
         if same { Err("an old SESSIONID without SESSION".to_owned()) } else { Ok(()) }
@@ -223,7 +229,7 @@ impl Replica {
                     self.selected = selecting.selected_before.filter(|_| condition.status == "BAD");
                 }
             }
-            Meaning::Numbers { silent: true } => self.forget_flags(),
+            Meaning::Numbers { silent: true, .. } => self.forget_flags(),
             _ => {}
         }
         self.answer_begins();

@@ -7,9 +7,11 @@ pub(super) enum Meaning {
     Select(String),
     Leave,
     Logout,
-    /// FETCH, STORE, SEARCH, COPY, SORT, THREAD and their UID forms: no EXPUNGE inside (RFC 3501 7.4.1, F25).
+    /// FETCH, STORE, SEARCH, COPY, SORT, THREAD: no EXPUNGE inside (RFC 3501 7.4.1); in their UID forms only after all that
+    /// answers them, which the order of applying sees to (F25).
     Numbers {
         silent: bool,
+        by_uid: bool,
     },
     Other,
 }
@@ -19,7 +21,8 @@ pub(super) fn meaning(line: &[u8]) -> Option<(String, Meaning)> {
     let line = String::from_utf8_lossy(line);
     let (tag, rest) = line.split_once(' ')?;
     let (mut word, mut arguments) = rest.split_once(' ').unwrap_or((rest, ""));
-    if word.eq_ignore_ascii_case("UID") {
+    let by_uid = word.eq_ignore_ascii_case("UID");
+    if by_uid {
         (word, arguments) = arguments.split_once(' ').unwrap_or((arguments, ""));
     }
     let meaning = match word.to_ascii_uppercase().as_str() {
@@ -28,7 +31,7 @@ pub(super) fn meaning(line: &[u8]) -> Option<(String, Meaning)> {
         "CLOSE" | "UNSELECT" => Meaning::Leave,
         "LOGOUT" => Meaning::Logout,
         "FETCH" | "STORE" | "SEARCH" | "COPY" | "SORT" | "THREAD" => {
-            Meaning::Numbers { silent: arguments.to_ascii_uppercase().contains("FLAGS.SILENT") }
+            Meaning::Numbers { silent: arguments.to_ascii_uppercase().contains("FLAGS.SILENT"), by_uid }
         }
         _ => Meaning::Other,
     };
