@@ -17,8 +17,10 @@ use pimap_types::command::Cursor;
 enum Kind {
     /// Without cursors; begins with LOGIN after a response that did not arrive whole.
     Plain,
-    /// With cursors; drops what is provisional.
+    /// With cursors; drops what is provisional. It may forget to present one.
     Cursors,
+    /// With a cursor in every request: it is never told RESYNC.
+    Faithful,
 }
 
 /// The rules in force: the real ones, or one weakened.
@@ -106,7 +108,7 @@ const HELD: Flush = Flush { pushed_only: false, departures: Departures::Held };
 
 impl World {
     fn search(self) -> Searched {
-        let first = State {
+        let mut first = State {
             log: reload_first(SessionLog::new(SessionId("A".repeat(26)), 1)),
             live: Live::from([(1, false), (2, false)]),
             away: Live::new(),
@@ -117,6 +119,9 @@ impl World {
             broken: false,
             net: Net::Idle,
         };
+        if self.kind == Kind::Faithful {
+            first.select_whole(self);
+        }
         search(first, |state, steps| {
             state.acts(self, steps);
             for (_, next) in steps.iter_mut() {
@@ -161,7 +166,7 @@ impl World {
             }
         }
         let mut cursor = None;
-        if self.kind == Kind::Cursors {
+        if self.kind != Kind::Plain {
             log.use_cursors();
             cursor = Some(log.cursor());
         }
@@ -231,6 +236,17 @@ fn reload_first(mut log: SessionLog) -> SessionLog {
 }
 
 impl State {
+    /// The first SELECT, its answer received whole.
+    fn select_whole(&mut self, world: World) {
+        let request = Request { command: Command::Select, body: 0, cursor: None, repeated: false };
+        let (log, answer) = world.serve(self, &request);
+        self.log = self.store(log);
+        for line in &answer.lines {
+            self.belief.apply(line).expect("a true line");
+        }
+        self.cursor = answer.cursor;
+    }
+
     fn rank(&mut self) {
         let mut others: Vec<&mut u64> = self.cursor.iter_mut().map(|c| &mut c.position).collect();
         let mut logs = vec![&mut self.log];
@@ -271,6 +287,13 @@ fn a_handset_with_cursors_is_never_lied_to() {
     let states = World { kind: Kind::Cursors, ..SMALL }.search().expect_truth();
     println!("{states} states");
     assert!(states >= 75_000, "the world shrank to {states} states");
+}
+
+#[test]
+fn a_handset_that_presents_its_cursor_is_never_told_resync() {
+    let states = World { kind: Kind::Faithful, ..SMALL }.search().expect_truth();
+    println!("{states} states");
+    assert!(states >= 10_000, "the world shrank to {states} states");
 }
 
 #[test]

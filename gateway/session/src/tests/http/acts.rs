@@ -132,7 +132,7 @@ impl State {
             let body = u8::from(last == Some([0; 32]));
             // A cursor need not be presented; after a break only LOGIN makes up for it.
             let bare = *command == Command::Login || (*command == Command::Noop && !self.broken);
-            let optional = self.cursor.is_some() && bare;
+            let optional = world.kind == Kind::Cursors && self.cursor.is_some() && bare;
             let cursors = if optional { &[self.cursor, None][..] } else { &[self.cursor] };
             for cursor in cursors {
                 let request = Request { command: *command, body, cursor: *cursor, repeated: false };
@@ -201,6 +201,9 @@ impl State {
         self.cuts(world, answer, after, written, steps);
         let whole = self.receive(answer, answer.lines.len(), after).and_then(|mut next| {
             answer.claim.check(&next.belief)?;
+            if world.kind == Kind::Faithful && next.belief == Belief::Resync {
+                return Err("RESYNC, though the cursor says exactly what it has".into());
+            }
             next.broken = false;
             Ok(next)
         });
@@ -214,8 +217,8 @@ impl State {
             let next = match world.kind {
                 Kind::Plain => self.receive(answer, lines, after),
                 // What is behind the last cursor is provisional, and dropped.
-                Kind::Cursors if lines == answer.lines.len() => self.receive(answer, lines, after),
-                Kind::Cursors => {
+                _ if lines == answer.lines.len() => self.receive(answer, lines, after),
+                Kind::Cursors | Kind::Faithful => {
                     let mut next = after.clone();
                     for line in &answer.lines[..lines] {
                         if let Line::Cursor(cursor) = line {
