@@ -10,7 +10,7 @@
 //!  UpstreamEvent   ◄─ watch (NOTIFY, IDLE) · watch/poll (STATUS, audit) · hints of pool connections
 //! ```
 //!
-//! [`machine`] decides and does no I/O; [`connect`], [`connection`], [`execute`], [`pool`] and [`watch`] do I/O and decide
+//! `machine` decides and does no I/O; `connect`, `connection`, `execute`, `pool` and `watch` do I/O and decide
 //! little. Refuses any knowledge of devices, views and filters, and any trust in the server (design D14).
 //!
 //! [`UpstreamRequest`]: pimap_types::upstream::UpstreamRequest
