@@ -170,6 +170,9 @@ impl Account {
         let incarnation = self.entropy.incarnation();
         let body = open.request.map(|key| key.hash);
         let Some(session) = self.session_mut(owner) else { return false };
+        if open.presented.is_none() {
+            session.return_to_repeat(body);
+        }
         let lost = match open.presented {
             Some(cursor) if session.resume_at(cursor).is_ok() => false,
             Some(_) => {

@@ -68,6 +68,8 @@ pub struct LastRequest {
     pub body: Option<[u8; 32]>,
     /// Its response was written without error.
     pub clean: bool,
+    /// What was selected when it began: a repeat means its commands for that mailbox, wherever they led (F4).
+    pub selected: Option<Selected>,
 }
 
 impl SessionLog {

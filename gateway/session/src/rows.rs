@@ -151,6 +151,7 @@ impl SessionLog {
         w.flag(self.last_request.is_some());
         if let Some(last) = &self.last_request {
             w.bytes(last.body.as_ref().map_or(&[], |hash| &hash[..])).flag(last.clean);
+            write_selected(&mut w, last.selected.as_ref());
         }
         w.finish()
     }
@@ -167,7 +168,8 @@ fn read_head(row: &[u8]) -> Option<SessionLog> {
     if r.flag()? {
         let body = r.bytes()?;
         let body = if body.is_empty() { None } else { Some(body.try_into().ok()?) };
-        log.last_request = Some(LastRequest { body, clean: r.flag()? });
+        let (clean, selected) = (r.flag()?, read_selected(&mut r)?);
+        log.last_request = Some(LastRequest { body, clean, selected });
     }
     log.dirty = Dirty::default();
     r.at_end().then_some(log)

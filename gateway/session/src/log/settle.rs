@@ -157,7 +157,16 @@ impl SessionLog {
     /// Remembers the request whose response is about to be written, durably with what it offers: after a crash a library's
     /// repeat must not be taken for evidence.
     pub fn remember_request(&mut self, body: Option<[u8; 32]>) {
-        self.last_request = Some(LastRequest { body, clean: false });
+        self.last_request = Some(LastRequest { body, clean: false, selected: self.selected.clone() });
+        self.dirty.head = true;
+    }
+
+    /// A request begins that presents no cursor. If it is the last one again, whoever repeats it never saw the answer and is
+    /// where that one began: a `UID STORE` before a `SELECT` must not hit the mailbox that was selected last time.
+    pub fn return_to_repeat(&mut self, body: Option<[u8; 32]>) {
+        let Some(last) = self.last_request.as_ref().filter(|last| body.is_some() && last.body == body) else { return };
+        let known = last.selected.clone().filter(|selected| self.mailboxes.contains_key(&selected.mailbox));
+        self.selected = known;
         self.dirty.head = true;
     }
 
