@@ -398,8 +398,10 @@ impl Account {
     fn begin_poll(&mut self, conn: ConnectionId, running: &Running) -> Progress {
         let Some((owner, mailbox)) = self.selected_of(conn) else { return ok() };
         let told = self.session(&owner).is_some_and(|s| s.told(&mailbox).is_some_and(|t| !t.resync));
+        // A filter that is not evaluated yet holds back everything, whoever watches.
+        let judged = self.live_if_ready(&owner, &mailbox).is_some();
         if told
-            && !self.is_watched_live(&mailbox)
+            && !(judged && self.is_watched_live(&mailbox))
             && let Err(progress) = self.need_mailbox(conn, &mailbox, running.since)
         {
             return progress;

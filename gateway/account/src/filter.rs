@@ -68,7 +68,7 @@ impl Account {
                 if *view == *name && Owner::Device(id.clone()) != *by {
                     self.break_truth(&Owner::Device(id.clone()), mailbox, "filter_changed");
                 }
-                self.rejudge(&id, mailbox);
+                self.judge_anew(&id, mailbox);
             }
         }
     }
