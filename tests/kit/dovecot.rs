@@ -145,12 +145,12 @@ impl Dovecot {
         self.doveadm(&["kick", user]);
     }
 
-    /// Stops serving, mails kept; [`Dovecot::resume`] serves again on the same ports.
+    /// Stops serving and ends all connections, mails kept; [`Dovecot::resume`] serves again on the same ports.
     pub fn stop(&mut self) {
         self.process.signal("TERM");
-        if self.process.wait(PATIENCE).is_none() {
-            self.process.kill_now();
-        }
+        self.process.wait(PATIENCE);
+        // Its children go on with the connections they have.
+        self.process.kill_now();
     }
 
     /// Serves again after [`Dovecot::stop`].

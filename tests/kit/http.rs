@@ -295,6 +295,20 @@ impl Connection {
         }
     }
 
+    /// The head of an interim answer, such as `100 Continue`, as it came.
+    pub fn interim(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&self.unread[..end]).into_owned();
+                self.unread.drain(..end + 4);
+                return Ok(head);
+            }
+            if self.read_some(&mut usize::MAX.clone())? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
     /// The head of an answer, interim ones skipped; the body is still to come.
     fn head_within(&mut self, left: &mut usize) -> io::Result<(Answer, Body)> {
         loop {

@@ -35,6 +35,11 @@ impl Bell {
         self.hear()
     }
 
+    /// The address it sends from.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("the address of a bound socket")
+    }
+
     /// Sends a datagram.
     pub fn send(&self, text: &str) {
         self.socket.send_to(text.as_bytes(), self.gateway).expect("a datagram that leaves");

@@ -96,11 +96,16 @@ impl Attempt<'_> {
                 change::copy(connection, uids, target).await
             }
             Move(at, uids, target) => {
-                if !connection.capabilities.r#move {
+                let capabilities = &connection.capabilities;
+                let can_move = capabilities.r#move;
+                if !can_move && !capabilities.uid_plus {
                     return Err(Fault::Unsupported);
                 }
                 open::open(connection, at, true).await?;
-                change::r#move(connection, uids, target).await
+                match can_move {
+                    true => change::r#move(connection, uids, target).await,
+                    false => change::move_by_copy(connection, uids, target).await,
+                }
             }
             Expunge { at, uids, all_visible } => {
                 if !connection.capabilities.uid_plus && !all_visible {

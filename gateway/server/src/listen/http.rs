@@ -31,16 +31,19 @@ use sha2::{Digest, Sha256};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 /// For a request's head, and between requests of one connection (slow loris).
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// For the next octets of a body whose length is known.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// For the end of a body whose length is not known: one that has not ended by then is a stream. Its pieces reach us one by
+/// one even when they came in one packet, so that looking once would take every chunked batch for a stream.
+const END_PATIENCE: Duration = Duration::from_millis(25);
 /// What of a body is read before its first command is looked at: its end shows what it is.
 const FIRST_BYTES_MAX: usize = 64 << 10;
 /// hyper's buffer for one connection.
@@ -241,22 +244,20 @@ struct First {
 }
 
 impl First {
-    /// Reads a body to its end, to [`FIRST_BYTES_MAX`], or, when its length is not known, until the handset pauses: then it
-    /// is a stream.
+    /// Reads a body to its end, to [`FIRST_BYTES_MAX`], or, when its length is not known, for [`END_PATIENCE`]: then it is a
+    /// stream.
     async fn read(exchange: &mut Exchange, expects: bool) -> Result<First, Refused> {
         let is_counted = exchange.expected().is_some();
         let mut octets = BytesMut::new();
         let mut ended = false;
+        let end_by = Instant::now() + END_PATIENCE;
         while !ended && octets.len() < FIRST_BYTES_MAX {
-            let read = poll_fn(|cx| match exchange.poll_read(cx, &mut octets) {
-                Poll::Pending if !is_counted => Poll::Ready(None),
-                poll => poll.map(Some),
-            });
-            match tokio::time::timeout(BODY_PATIENCE, read).await {
+            let until = if is_counted { Instant::now() + BODY_PATIENCE } else { end_by };
+            match timeout_at(until, poll_fn(|cx| exchange.poll_read(cx, &mut octets))).await {
+                Err(_) if !is_counted => break,
                 Err(_) => return Err(Refused(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
-                Ok(None) => break,
-                Ok(Some(Ok(read))) => ended = read == crate::drive::link::Read::End,
-                Ok(Some(Err(_))) => return Err(Refused(StatusCode::BAD_REQUEST, "the body is broken")),
+                Ok(Ok(read)) => ended = read == crate::drive::link::Read::End,
+                Ok(Err(_)) => return Err(Refused(StatusCode::BAD_REQUEST, "the body is broken")),
             }
         }
         if expects {

@@ -9,11 +9,11 @@ use crate::machine::collect::Collected;
 use crate::machine::difference::subtract;
 use crate::pool::Pool;
 use bytes::Bytes;
-use pimap_types::command::{Append, StoreChange};
+use pimap_types::command::{Append, StoreChange, StoreMode};
 use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::{Data, FlagsReport, UpstreamReply, UpstreamRequest};
-use pimap_types::{Flag, MailboxName};
+use pimap_types::{Flag, Flags, MailboxName};
 use pimap_wire::client::request::{Request, SET_BYTES_MAX, split_set};
 use pimap_wire::client::response::Condition;
 use tokio::sync::mpsc;
@@ -128,6 +128,36 @@ pub(super) async fn r#move(
     Ok(match refusal {
         Some(condition) => refused(condition, Some(data)),
         None => UpstreamReply::Ok(data),
+    })
+}
+
+/// MOVE for a server without it: copied, then marked, then expunged by UID, never by a plain EXPUNGE (NQ-076). Whatever step
+/// fails, each message is still in one mailbox at least.
+pub(super) async fn move_by_copy(
+    connection: &mut Connection,
+    uids: &UidRanges,
+    target: &MailboxName,
+) -> Result<UpstreamReply, Fault> {
+    let copy_uid = match copy(connection, uids, target).await? {
+        UpstreamReply::Ok(Data::Copied { copy_uid, .. }) => copy_uid,
+        refused => return Ok(refused),
+    };
+    // What was gone before it could be copied is not marked either.
+    let copied = copy_uid.as_ref().map_or_else(|| uids.clone(), |(_, sources, _)| sources.clone());
+    let told = |vanished| Some(Data::Copied { copy_uid: copy_uid.clone(), vanished });
+    let deleted = Flags::new([Flag::Deleted]);
+    let mark = StoreChange { mode: StoreMode::Add, silent: false, flags: deleted };
+    if let UpstreamReply::Refused { code, text, .. } = store(connection, &copied, &mark).await? {
+        return Ok(UpstreamReply::Refused { code, text, data: told(UidRanges::new()) });
+    }
+    Ok(match expunge(connection, &copied).await? {
+        UpstreamReply::Refused { code, text, data: Some(Data::Expunged(gone)) } => {
+            UpstreamReply::Refused { code, text, data: told(gone) }
+        }
+        UpstreamReply::Ok(Data::Expunged(gone)) => {
+            UpstreamReply::Ok(Data::Copied { copy_uid: copy_uid.clone(), vanished: gone.intersection(uids) })
+        }
+        other => other,
     })
 }
 
