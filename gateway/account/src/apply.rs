@@ -502,13 +502,12 @@ impl Account {
         }
     }
 
-    /// The mailbox is gone: sessions that have it selected are in none.
+    /// The mailbox is gone.
     pub(crate) fn mailbox_deleted(&mut self, mailbox: &MailboxName) {
         for owner in self.owners() {
+            // It stays selected, to be said RESYNC: a session that was merely forgotten in it would learn of nothing until its
+            // next LOGIN.
             self.break_truth(&owner, mailbox, "deleted");
-            if let Some(session) = self.session_mut(&owner) {
-                session.forget_mailbox(mailbox);
-            }
         }
         if let Some(mirror) = self.mirrors.remove(mailbox) {
             self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());

@@ -62,7 +62,7 @@ impl Account {
         let owner = c.owner.clone();
         self.take_evidence(conn, pipelined);
         if let Owner::Device(id) = &owner {
-            self.heard_of(id);
+            self.heard_again(id);
         }
         let running = Running {
             tag: Some(tag),

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::connection::Owner;
 use crate::contract::{Count, Output, TransportKind, Wake};
 use pimap_filters::{Change, Decision, What, decide};
-use pimap_session::{Class, Departures, Flush};
+use pimap_session::{Class, Departures, Flush, SessionLog};
 use pimap_types::preference::{ChannelKind, EventFilter};
 use pimap_types::{Code, ConnectionId, DeviceId, Flags, MailboxName, Response, Timestamp, Uid};
 
@@ -18,8 +18,25 @@ impl Account {
         let live = self.connections.get(&conn).filter(|c| !c.finished);
         let Some(owner) = live.map(|c| c.owner.clone()) else { return };
         let Some(session) = self.session_mut(&owner) else { return };
-        for line in session.flush(flush) {
+        let waits = |session: &SessionLog| session.selected_told().is_some_and(|(_, told)| told.resync);
+        let waited = waits(session);
+        let lines = session.flush(flush);
+        let given_up = !waited && waits(session);
+        for line in lines {
             self.write(conn, line);
+        }
+        if given_up {
+            self.give_up(conn);
+        }
+    }
+
+    /// Too much was offered and never acknowledged: the mailbox went to RESYNC while it was being told (D5, law 5).
+    fn give_up(&mut self, conn: ConnectionId) {
+        self.count(Count::Resync("unacknowledged"));
+        if self.connections.get(&conn).is_some_and(|c| c.is_stream()) {
+            self.end_connection(conn, None, "the mailbox must be synchronised again");
+        } else {
+            self.write(conn, Response::Resync);
         }
     }
 

@@ -7,10 +7,14 @@ use crate::device::Device;
 use crate::entropy::sha256;
 use pimap_session::{Departures, Flush, SessionLog};
 use pimap_types::rows::{IndexChange, IndexKey};
-use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, limits};
+use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, Timestamp, limits};
 
 /// How long a request waits to learn whether the earlier response was written whole, ms.
 const DEFER_MS: i64 = 1_000;
+/// When a device was last seen is stored at least this often while it is, ms.
+const SEEN_STORED_MS: i64 = 60_000;
+/// And this often within the time that sessions are kept, where that is short.
+const SEEN_PER_RETENTION: i64 = 16;
 
 impl Account {
     pub(crate) fn open(&mut self, open: Open) {
@@ -223,6 +227,20 @@ impl Account {
         }
     }
 
+    /// A command came on a connection of the device. When it was seen goes to the store seldom, or every NOOP would cost a
+    /// commit; a crash makes the device look a little longer gone, a small part of what sessions are kept for.
+    pub(crate) fn heard_again(&mut self, id: &DeviceId) {
+        let now = self.now;
+        let seldom = (self.options.retention_ms / SEEN_PER_RETENTION).clamp(1, SEEN_STORED_MS);
+        let period = |at: Timestamp| at.0.div_euclid(seldom);
+        match self.devices.get_mut(id) {
+            Some(device) if !device.waking && period(device.last_seen) == period(now) => {
+                device.last_seen = now
+            }
+            _ => self.heard_of(id),
+        }
+    }
+
     /// Every LOGIN over HTTP gives a new cookie; the one before lives until the new one is used (F16).
     fn set_cookie(&mut self, open: &Open, id: &DeviceId) {
         if open.transport.kind == TransportKind::Tcp {
@@ -369,7 +387,8 @@ impl Account {
 }
 
 /// What follows a LOGIN refused, since the rest of a batch is not answered.
-const BYE_REFUSED: Response = Response::Bye { code: None, text: std::borrow::Cow::Borrowed("log in again later") };
+const BYE_REFUSED: Response =
+    Response::Bye { code: None, text: std::borrow::Cow::Borrowed("log in again later") };
 
 fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
     Connection {

@@ -28,7 +28,9 @@ impl Account {
         // Whatever follows: an APPEND's own message looks like more input, and what comes last may be answered elsewhere (BAD).
         // A whole answer without the cursor of what it told would be taken back by the next request. What a batch ends with is
         // a cursor in any case, so that what it only read is kept too.
-        if let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.is_stream() && c.pending == Pending::Nothing) {
+        if let Some(c) =
+            self.connections.get_mut(&conn).filter(|c| !c.is_stream() && c.pending == Pending::Nothing)
+        {
             c.cursor_told = None;
         }
         self.tell_cursor(conn);

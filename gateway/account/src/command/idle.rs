@@ -35,7 +35,7 @@ impl Account {
             session.acknowledge(handed);
         }
         if let Some(id) = self.device_of(conn) {
-            self.heard_of(&id);
+            self.heard_again(&id);
         }
         let departures = self.permitted(conn, Departures::All);
         self.tell(conn, Flush { pushed_only: false, departures });

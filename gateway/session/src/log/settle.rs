@@ -142,9 +142,10 @@ impl SessionLog {
     /// went to RESYNC by it.
     pub fn request_begins(&mut self, body: Option<[u8; 32]>) -> bool {
         let proves = match &self.last_request {
-            // Two bodies of which neither was seen whole may be one, sent twice.
-            Some(last) => last.clean && last.body != body,
-            None => false,
+            // A body that was not seen whole before its first command has no name: it may be the other one, sent twice, and
+            // whether it was seen whole can be a matter of packets.
+            Some(LastRequest { body: Some(last), clean: true, .. }) => body.is_some_and(|body| body != *last),
+            _ => false,
         };
         if proves && !self.cursors {
             self.acknowledge(self.position);
@@ -164,7 +165,9 @@ impl SessionLog {
     /// A request begins that presents no cursor. If it is the last one again, whoever repeats it never saw the answer and is
     /// where that one began: a `UID STORE` before a `SELECT` must not hit the mailbox that was selected last time.
     pub fn return_to_repeat(&mut self, body: Option<[u8; 32]>) {
-        let Some(last) = self.last_request.as_ref().filter(|last| body.is_some() && last.body == body) else { return };
+        let Some(last) = self.last_request.as_ref().filter(|last| body.is_some() && last.body == body) else {
+            return;
+        };
         let known = last.selected.clone().filter(|selected| self.mailboxes.contains_key(&selected.mailbox));
         self.selected = known;
         self.dirty.head = true;
@@ -172,7 +175,7 @@ impl SessionLog {
 
     /// The response to the last request was written whole and without error.
     pub fn response_written(&mut self) {
-        if let Some(last) = &mut self.last_request {
+        if let Some(last) = self.last_request.as_mut().filter(|last| !last.clean) {
             last.clean = true;
             self.dirty.head = true;
         }
