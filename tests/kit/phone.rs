@@ -1,6 +1,7 @@
 //! A reference handset on real sockets: it sends what the handset wants and hears what the gateway says, and its
 //! radio can be made to fail at any octet.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,9 @@ pub type Hop = Arc<Mutex<Option<Connection>>>;
 /// More rounds than any recovery takes; past them the gateway goes in circles.
 const ROUNDS_MAX: usize = 12;
 
+/// Exchanges kept for whoever wants to know what happened.
+const STORY_MAX: usize = 60;
+
 /// A handset with its radio.
 #[derive(Debug)]
 pub struct Phone {
@@ -36,13 +40,27 @@ pub struct Phone {
     imap: SocketAddr,
     tcp: Option<TcpStream>,
     hop: Hop,
+    story: VecDeque<String>,
 }
 
 impl Phone {
     /// A handset of that kind, for a gateway at these addresses.
     pub fn new(kind: Kind, user: &str, password: &str, site: Site, imap: SocketAddr) -> Phone {
         let handset = Handset::new(kind, user, password);
-        Phone { handset, site, imap, tcp: None, hop: Hop::default() }
+        Phone { handset, site, imap, tcp: None, hop: Hop::default(), story: VecDeque::new() }
+    }
+
+    /// The last things said and heard, in the form of a transcript.
+    pub fn story(&self) -> String {
+        self.story.iter().map(String::as_str).collect()
+    }
+
+    fn note(&mut self, mark: &str, octets: &[u8]) {
+        if self.story.len() == STORY_MAX {
+            self.story.pop_front();
+        }
+        let lines = String::from_utf8_lossy(octets).into_owned();
+        self.story.push_back(lines.lines().map(|line| format!("{mark} {line}\n")).collect());
     }
 
     /// Shares a hop with others.
@@ -66,19 +84,22 @@ impl Phone {
         }
         let wanted = self.handset.catch_up();
         panic!(
-            "the handset never gets into step; it wants {wanted:?}; lies: {:?}",
-            self.handset.replica.lies()
+            "the handset never gets into step; it wants {wanted:?}; lies: {:?}\n{}",
+            self.handset.replica.lies(),
+            self.story()
         );
     }
 
-    /// Loses the radio for good: the connection dies without a word.
+    /// Loses the radio for good: the connection dies without a word. Who had one logs in on the next.
     pub fn drop_link(&mut self) {
         if let Some(stream) = self.tcp.take() {
+            self.handset.turned_away();
             let _ = socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO));
         }
     }
 
     fn exchange(&mut self, request: &Request, radio: Radio) -> bool {
+        self.note("C:", &request.body);
         let whole = match request.road {
             Road::Tcp => self.over_tcp(request, radio),
             Road::Post | Road::SharedHop => self.over_http(request, radio),
@@ -87,6 +108,7 @@ impl Phone {
             self.handset.finished();
             return true;
         }
+        self.note("@", format!("broken: {radio:?}").as_bytes());
         self.drop_link();
         match self.handset.broken() {
             // The library sends the same octets again; if that fails too, the handset learns of it.
@@ -110,8 +132,11 @@ impl Phone {
             self.handset.turned_away();
             return false;
         }
-        self.handset.hear(&answer.body);
-        answered.is_ok()
+        let whole = answered.is_ok();
+        let body = answer.body.clone();
+        self.note("S:", &body);
+        self.handset.hear(&body);
+        whole
     }
 
     fn http_answer(&mut self, request: &Request, radio: Radio) -> Result<Answer, Broken> {
@@ -172,6 +197,7 @@ impl Phone {
                 Ok(length) => length,
             };
             left -= length;
+            self.note("S:", &buffer[..length]);
             self.handset.hear(&buffer[..length]);
             lines.push(&buffer[..length]);
             for line in &mut lines {
