@@ -340,6 +340,10 @@ impl Account {
                 device.verdicts.remove(&mailbox);
             }
         }
+        // STATUS and DELETE ask for the filters of any name that a handset thinks of: what is judged nowhere goes (law 5).
+        for device in self.devices.values_mut() {
+            device.verdicts.retain(|mailbox, _| self.mirrors.contains_key(mailbox));
+        }
         self.sync_faults.retain(|mailbox, _| needed.contains(mailbox));
     }
 
