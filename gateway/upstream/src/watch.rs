@@ -216,11 +216,8 @@ impl Watcher<'_> {
         list: &mut watch_channel::Receiver<WatchList>,
         epochs: &mut watch_channel::Receiver<u64>,
     ) -> Result<(), Fault> {
-        let idle =
-            self.connection.capabilities.idle && (self.watching.notify || self.watching.opened().is_some());
-        if idle {
-            self.idle().await?;
-        }
+        let may = self.connection.capabilities.idle;
+        let idle = may && (self.watching.notify || self.watching.opened().is_some()) && self.idle().await?;
         let woken = self.wait(list, epochs, idle).await?;
         if idle {
             self.connection.write(b"DONE\r\n").await?;
