@@ -234,7 +234,9 @@ impl<L: Link> Conversation<L> {
             let action = poll_fn(|cx| self.poll_action(cx)).await;
             self.apply(action);
         }
-        Ended::Over(self.membership.take())
+        // What was cut off did not arrive, however well the transport ends it: the membership goes here, and tells "not clean".
+        let whole = !self.outgoing.under_way && self.outbox.is_whole();
+        Ended::Over(self.membership.take().filter(|_| whole))
     }
 
     /// The next thing that happens. Reading comes before sending, so that what was there before an answer is handed

@@ -200,6 +200,12 @@ impl Outbox {
         self.state().outlook
     }
 
+    /// Whether everything written here was taken, and no message was left half written.
+    pub fn is_whole(&self) -> bool {
+        let state = self.state();
+        state.outlook != Outlook::Overflowed && !state.message_open && state.octets.is_empty()
+    }
+
     /// Begins a message of a streamed FETCH.
     pub async fn open_message(&self, head: &[u8]) -> Result<(), Gone> {
         self.wait_for_room().await?;
