@@ -72,6 +72,7 @@ impl Account {
             ticket: None,
             parked: None,
             index,
+            aimed: None,
             intended: false,
             cancelled: false,
             behind: self.mutation_under_way(&owner, conn),
@@ -314,10 +315,10 @@ impl Account {
                 self.select_answered(conn, mailbox, *read_only, running, reply)
             }
             Command::Fetch(target, _) => self.fetched(conn, target, reply),
-            Command::Store(_, change) => self.stored(conn, change, reply),
+            Command::Store(_, change) => self.stored(conn, change, running, reply),
             Command::Search { by_uid, .. } => self.searched(conn, *by_uid, reply),
-            Command::Copy(_, to) => self.copied(conn, to, false, reply),
-            Command::Move(_, to) => self.copied(conn, to, true, reply),
+            Command::Copy(_, to) => self.copied(conn, to, false, running, reply),
+            Command::Move(_, to) => self.copied(conn, to, true, running, reply),
             Command::Expunge | Command::UidExpunge(_) | Command::Close => {
                 self.expunge_answered(conn, command, running, reply)
             }

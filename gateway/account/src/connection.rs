@@ -2,6 +2,7 @@
 
 use crate::contract::{Pending, Transport, TransportKind};
 use pimap_session::{RequestKey, SessionLog};
+use pimap_types::upstream::MailboxAt;
 use pimap_types::{Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp};
 use std::borrow::Cow;
 
@@ -80,6 +81,9 @@ pub(crate) struct Running {
     pub(crate) parked: Option<MailboxName>,
     /// Its place in its request.
     pub(crate) index: u32,
+    /// Where it changes mail. What comes of it concerns that mailbox, whatever a request that took the session over has
+    /// selected meanwhile.
+    pub(crate) aimed: Option<MailboxAt>,
     /// An intent was recorded: its answer is to be recorded too.
     pub(crate) intended: bool,
     /// Its question was cancelled.

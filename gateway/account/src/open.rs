@@ -77,6 +77,7 @@ impl Account {
             ticket: None,
             parked: None,
             index: 0,
+            aimed: None,
             intended: false,
             cancelled: false,
             behind: None,
@@ -127,7 +128,9 @@ impl Account {
         if stale {
             self.declare_selected_resync(&owner, "stale");
         }
-        self.complete(open.conn, false);
+        // Nothing was answered on this connection yet: its first command proves nothing of what came before it (F3), as it
+        // would if the log's position were noted as handed over.
+        self.outbox.push(Output::Complete { conn: open.conn, idling: false });
     }
 
     fn must_defer(&self, id: &DeviceId) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Progress, no, ok};
 use crate::account::{Account, Question};
-use crate::connection::{Ending, Running, Stage};
+use crate::connection::{Ending, Owner, Running, Stage};
 use crate::contract::Carry;
 use pimap_types::command::{Append, StoreChange};
 use pimap_types::search::SearchKey;
@@ -22,6 +22,14 @@ impl Account {
         Ok((at, uids))
     }
 
+    /// Whose command changed which mailbox; nothing when its UIDs mean nothing any more, which a synchronisation has told.
+    fn changed_by(&self, conn: ConnectionId, running: &Running) -> Option<(Owner, MailboxName)> {
+        let owner = self.connections.get(&conn)?.owner.clone();
+        let at = running.aimed.as_ref()?;
+        let holds = self.mirrors.get(&at.mailbox)?.uid_validity == Some(at.uid_validity);
+        holds.then(|| (owner, at.mailbox.clone()))
+    }
+
     pub(super) fn begin_store(
         &mut self,
         conn: ConnectionId,
@@ -37,6 +45,7 @@ impl Account {
             return ok();
         }
         self.intend(conn, running);
+        running.aimed = Some(at.clone());
         let request = UpstreamRequest::Store(at, uids, change.clone());
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
     }
@@ -45,6 +54,7 @@ impl Account {
         &mut self,
         conn: ConnectionId,
         change: &StoreChange,
+        running: &Running,
         reply: UpstreamReply,
     ) -> Progress {
         let (reports, refusal) = match reply {
@@ -55,7 +65,7 @@ impl Account {
             }
             other => return self.refused(other),
         };
-        self.apply_own_flags(conn, &reports, change.silent);
+        self.apply_own_flags(conn, running, &reports, change.silent);
         match refusal {
             Some(refusal) => self.refused(refusal),
             None => ok(),
@@ -64,8 +74,14 @@ impl Account {
 
     /// Flags that the handset's own STORE left: told with its answer, or, when it asked for silence, with the next one, because
     /// another client's change may stand in the same report (F35).
-    fn apply_own_flags(&mut self, conn: ConnectionId, reports: &[FlagsReport], silent: bool) {
-        let Some((owner, mailbox)) = self.selected_of(conn) else { return };
+    fn apply_own_flags(
+        &mut self,
+        conn: ConnectionId,
+        running: &Running,
+        reports: &[FlagsReport],
+        silent: bool,
+    ) {
+        let Some((owner, mailbox)) = self.changed_by(conn, running) else { return };
         if silent {
             // What was untold before is told before, so that silence concerns this change alone.
             self.tell_before(conn);
@@ -94,6 +110,7 @@ impl Account {
             return ok();
         }
         self.intend(conn, running);
+        running.aimed = Some(at.clone());
         let request = match moving {
             true => UpstreamRequest::Move(at, uids, to.clone()),
             false => UpstreamRequest::Copy(at, uids, to.clone()),
@@ -106,6 +123,7 @@ impl Account {
         conn: ConnectionId,
         to: &MailboxName,
         moving: bool,
+        running: &Running,
         reply: UpstreamReply,
     ) -> Progress {
         let (data, refusal) = match reply {
@@ -118,7 +136,7 @@ impl Account {
         let mut code = None;
         if let Some(Data::Copied { copy_uid, vanished }) = data {
             code = copy_uid.map(|(validity, from, to)| Code::CopyUid(validity, from, to));
-            if let Some((owner, mailbox)) = self.selected_of(conn) {
+            if let Some((owner, mailbox)) = self.changed_by(conn, running) {
                 // A NO does not mean that nothing moved (RFC 6851 3.3).
                 self.apply_gone(&mailbox, &vanished, Some(&owner));
             }
@@ -171,12 +189,15 @@ impl Account {
             }
             other => return self.refused(other),
         };
-        if let Some((owner, mailbox)) = self.selected_of(conn) {
+        if let Some((owner, mailbox)) = self.changed_by(conn, running) {
             self.apply_gone(&mailbox, &gone, Some(&owner));
         }
+        // A request that took the session over may have selected another meanwhile, which is not closed by this.
+        let selected = self.selected_of(conn).map(|(_, mailbox)| mailbox);
+        let still = selected.as_ref() == running.aimed.as_ref().map(|at| &at.mailbox);
         match refusal {
             Some(refusal) => self.refused(refusal),
-            None if closing => self.closed_mailbox(conn),
+            None if closing && still => self.closed_mailbox(conn),
             None => ok(),
         }
     }
@@ -200,6 +221,7 @@ impl Account {
             return if matches!(command, Command::Close) { self.closed_mailbox(conn) } else { ok() };
         };
         self.intend(conn, running);
+        running.aimed = Some(at.clone());
         let request = UpstreamRequest::Expunge { at, uids, all_visible };
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::AskedAgain)
     }
