@@ -81,6 +81,8 @@ impl Phone {
         for _ in 0..ROUNDS_MAX {
             let Some(request) = self.handset.catch_up() else { return };
             self.exchange(&request, Radio::Good);
+            // Whoever asked by number for a message that is gone is told so by NOOP only (RFC 3501 7.4.1).
+            self.say(&["NOOP"], Radio::Good);
         }
         let wanted = self.handset.catch_up();
         panic!(

@@ -88,6 +88,7 @@ fn what_is_not_supported_is_no_and_what_is_not_known_is_bad() {
     for (command, status) in [
         ("XSETPIMAPPREF PIMAP_OUTBAND_CHANNEL SMS", "NO"),
         ("XSETPIMAPPREF PIMAP_OUTBAND_FORMAT EXTENDED", "NO"),
+        ("XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT (ENVELOPE)", "NO"),
         ("XSETPIMAPPREF PIMAP_XFILTER (INBOX V NOSUCH)", "NO"),
         ("XSETPIMAPPREF PIMAP_SOMETHING ELSE", "BAD"),
         ("XSETPIMAPPREF PIMAP_INBAND_PUSH", "BAD"),

@@ -184,3 +184,23 @@ fn an_open_post_is_pushed_to_whatever_its_chunks_are() {
     stream.end().expect("the end of the body");
     assert!(stream.line_within(pimap_tests::wait::PATIENCE).is_err(), "the answer ends with the request");
 }
+
+/// PI-033: changes of mailboxes are pushed whatever the filters say, to whoever said that it understands them.
+#[test]
+fn a_new_mailbox_is_pushed_past_every_filter() {
+    let (stage, mut handset) = stage("NONE");
+    handset.ok("XSETPIMAPPREF PIMAP_XFILTER (ALL V NONE)");
+    handset.ok("ENABLE XPIMAPACK");
+    handset.ok("SELECT INBOX");
+    let tag = idle(&mut handset);
+    let mut other = stage.dovecot.login("joe");
+    other.ok("CREATE Fresh");
+    // The server makes some mailboxes of its own accord when somebody logs in; they are told as well.
+    let mut told = Vec::new();
+    while told.last().is_none_or(|line: &String| !line.ends_with("Fresh")) {
+        told.push(String::from_utf8_lossy(&handset.line()).into_owned());
+    }
+    assert!(told.iter().all(|line| line.starts_with("* LIST (")), "{told:?}");
+    handset.send(b"DONE\r\n");
+    assert!(handset.finish(&tag).condition.is_ok());
+}

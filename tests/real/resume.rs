@@ -8,7 +8,7 @@ use std::thread;
 use pimap_tests::dovecot::mail;
 use pimap_tests::handset::{Kind, MailboxTruth};
 use pimap_tests::imap::Imap;
-use pimap_tests::phone::{Phone, Radio};
+use pimap_tests::phone::{Hop, Phone, Radio};
 use pimap_tests::wait::{PATIENCE, eventually, within};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -19,14 +19,16 @@ use crate::stage::Stage;
 /// The view filter of every handset, and what it is as a search program for Dovecot.
 const VIEW: &str = "NOT FROM newsletter UNDELETED";
 
-/// Whose handsets they are: one of each kind whose promises can be kept without cursors and one with them.
-const KINDS: [(&str, Kind); 6] = [
+/// Whose handsets they are: one of each kind, and two that share a proxy's connection.
+const KINDS: [(&str, Kind); 8] = [
     ("joe#STRICT", Kind::Strict),
     ("joe#COOKIE", Kind::Cookie),
     ("joe#LOGIN", Kind::LoginEachPost),
     ("joe#CURSOR", Kind::Cursor),
     ("joe#RETRY", Kind::RetryingLibrary),
     ("joe#PIPE", Kind::Pipelining { depth: 3 }),
+    ("joe#HOP1", Kind::SharedHop),
+    ("joe#HOP2", Kind::SharedHop),
 ];
 
 fn seed() -> u64 {
@@ -53,11 +55,12 @@ impl Life {
         drop(setting);
         let mut other = stage.dovecot.login("joe");
         other.ok("CREATE Work");
+        let hop = Hop::default();
         let phones = KINDS.map(|(user, kind)| {
             let mut settings = stage.client(user);
             settings.ok("XSETPIMAPPREF PIMAP_XFILTER (ALL V MINE)");
             settings.ok("LOGOUT");
-            stage.phone(kind, user)
+            stage.phone(kind, user).behind(&hop)
         });
         let chance = StdRng::seed_from_u64(seed);
         let mut life = Life { stage, other, phones: phones.into(), chance, delivered: 0 };
@@ -186,8 +189,8 @@ fn forgive_unannounced(real: &mut MailboxTruth, held: Option<Vec<Option<u32>>>) 
 fn what_a_handset_holds_is_what_is_there() {
     let seed = seed();
     let mut life = Life::new(seed);
-    for _ in 0..5 {
-        for _ in 0..24 {
+    for _ in 0..6 {
+        for _ in 0..40 {
             if life.chance.random_bool(0.4) {
                 life.change();
             } else {
@@ -204,7 +207,7 @@ fn what_a_handset_holds_is_what_is_there() {
 fn a_gateway_killed_at_any_moment_lies_to_nobody() {
     let seed = seed();
     let mut life = Life::new(seed);
-    for _ in 0..12 {
+    for _ in 0..16 {
         // A handset and the world go on in threads of their own while the gateway dies.
         let at = life.chance.random_range(0..life.phones.len());
         let rounds = life.chance.random_range(1..12);

@@ -305,3 +305,53 @@ fn several_users_at_once_get_what_is_theirs() {
     let readers: Vec<_> = readers.collect();
     readers.into_iter().for_each(|reader| reader.join().expect("a reader"));
 }
+
+/// PI-009: what the log cannot hold is told as RESYNC.
+#[test]
+fn a_log_that_is_full_is_told_as_resync() {
+    let stage = Stage::with(|config| config.with("session.log_events_max", 3));
+    stage.deliver(&["1", "2", "3", "4", "5", "6"]);
+    let mut web = stage.web();
+    web.say("a LOGIN joe#P1 pw\r\nb SELECT INBOX\r\n");
+    web.say("c NOOP\r\n");
+    let mut other = stage.dovecot.login("joe");
+    (1..=6).for_each(|uid| other.flag("INBOX", uid, "+FLAGS (\\Flagged)"));
+    eventually("an event too many", || {
+        stage.post("d LOGIN joe#P1 pw\r\n").text().contains("* RESYNC\r\n").then_some(())
+    });
+    let told = web.say("e LOGIN joe#P1 pw\r\nf SELECT INBOX\r\ng FETCH 1:* (FLAGS)\r\n");
+    assert_eq!(told.matches("\\Flagged))").count(), 6, "{told}");
+}
+
+/// PI-012: a session without a connection lives as long as the operator says, and then ends.
+#[test]
+fn a_session_left_alone_ends_after_its_time() {
+    let stage = Stage::with(|config| config.with("session.retention", "1s"));
+    let first = session_id(&stage.post("a LOGIN joe#P1 pw\r\nb SELECT INBOX\r\n").text());
+    let admin = pimap_tests::http::Site::plain(stage.gateway.address("admin"));
+    eventually("its end", || {
+        let metrics = post(&admin, &Post::new("").line("GET", "/metrics")).text();
+        metrics.contains("pimap_sessions 0").then_some(())
+    });
+    let told = stage.post("c LOGIN joe#P1 pw\r\n").text();
+    assert!(!told.contains("* SESSION ") && session_id(&told) != first, "{told}");
+}
+
+/// PI-060: a view that was changed from elsewhere is not what the handset holds.
+#[test]
+fn a_view_changed_elsewhere_is_told_as_resync() {
+    let stage = Stage::new();
+    stage.deliver(&["work one", "fun two", "work three"]);
+    let mut web = stage.web();
+    let setting = "a LOGIN joe#P1 pw\r\nb XFILTER SET MINE \"\" (SUBJECT work)\r\nc XSETPIMAPPREF PIMAP_XFILTER (INBOX V MINE)\r\n";
+    web.say(&format!("{setting}d SELECT INBOX\r\n"));
+    web.say("e NOOP\r\n");
+    let mut elsewhere = stage.client("joe#P2");
+    elsewhere.ok("XFILTER SET MINE \"\" (SUBJECT two)");
+    eventually("the new view", || {
+        let told = web.say("f LOGIN joe#P1 pw\r\n");
+        told.contains("* RESYNC\r\n").then_some(())
+    });
+    let told = web.say("g LOGIN joe#P1 pw\r\nh SELECT INBOX\r\ni FETCH 1:* (UID)\r\n");
+    assert!(told.contains("* 1 FETCH (UID 2)") && !told.contains("* 2 FETCH"), "{told}");
+}
