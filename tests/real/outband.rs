@@ -137,3 +137,23 @@ fn no_channel_and_a_dead_channel_lose_nothing() {
     let told = stage.post("a LOGIN joe#P2 pw\r\nb NOOP\r\n").text();
     assert!(told.contains("* 2 EXISTS") && !told.contains("RESYNC"), "{told}");
 }
+
+/// F14: a push into a connection that is dead without knowing it proves nothing: the device is woken all the same.
+#[test]
+fn a_push_that_nobody_acknowledges_is_followed_by_a_wake_up() {
+    let stage = stage();
+    let device_key = provisioned(&stage, "UDP");
+    let bell = Bell::new(stage.gateway.address("udp"));
+    assert!(bell.hello(DEVICE, &device_key).is_some_and(|answer| answer.starts_with("OK")));
+    let mut handset = stage.client(&format!("joe#{DEVICE}"));
+    handset.ok("SELECT INBOX");
+    let tag = handset.begin("IDLE");
+    assert!(handset.line().starts_with(b"+"));
+    stage.deliver(&["urgent"]);
+    // It arrives, but as far as the gateway can know the handset is in a tunnel.
+    assert_eq!(handset.line(), b"* 1 EXISTS");
+    bell.patience(Duration::from_secs(40));
+    assert!(bell.hear().is_some_and(|wake| wake.starts_with("<emn ")));
+    handset.send(b"DONE\r\n");
+    assert!(handset.finish(&tag).condition.is_ok());
+}

@@ -132,3 +132,31 @@ fn a_repeat_after_a_crash() {
     assert_eq!(uids(&mut other, "Sent").len(), 1, "{second}");
     assert_eq!(uids(&mut other, "INBOX"), [1, 3, 4], "{second}");
 }
+
+/// F5: numbers mean what the handset holds, not what has become of it: a batch that was composed before a removal was told.
+#[test]
+fn numbers_composed_before_a_removal_hit_nothing_else() {
+    let (stage, mut web, mut other) = stage();
+    other.expunge("INBOX", 2);
+    // The gateway knows when a fresh look shows three.
+    pimap_tests::wait::eventually("the removal is known", || {
+        stage.post("x LOGIN joe#P9 pw\r\ny SELECT INBOX\r\n").text().contains("* 3 EXISTS").then_some(())
+    });
+    let told = web.say("d LOGIN joe#P1 pw\r\ne STORE 3 +FLAGS (\\Deleted)\r\nf EXPUNGE\r\n");
+    // Message 3 was UID 3; whether it is marked or refused, nothing else may be gone.
+    let left = uids(&mut other, "INBOX");
+    assert!(left == [1, 4] || left == [1, 3, 4], "{left:?}\n{told}");
+    let told = web.say("g NOOP\r\nh UID SEARCH ALL\r\n");
+    let found = line(&told, "* SEARCH").to_owned();
+    assert_eq!(found.split(' ').skip(2).collect::<Vec<_>>().len(), left.len(), "{told}");
+}
+
+/// A chunked batch is a batch like others.
+#[test]
+fn a_chunked_request() {
+    let (_stage, web, mut other) = stage();
+    let request = web.request("d COPY 1 Sent\r\n").framing(pimap_tests::http::Framing::Chunked(5));
+    let (first, second) = (post(&web.site, &request).text(), post(&web.site, &request).text());
+    assert_eq!(tagged(&first), tagged(&second));
+    assert_eq!(uids(&mut other, "Sent").len(), 1);
+}

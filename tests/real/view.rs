@@ -156,3 +156,42 @@ fn uids_do_not_change_while_numbers_shift() {
     subject(&mut handset);
     assert_eq!(untagged(&handset.ok("FETCH 2 (UID)")), "* 2 FETCH (UID 3)\n");
 }
+
+/// F21: a handset reads its own writes at once, over however many upstream connections.
+#[test]
+fn what_a_handset_wrote_it_reads_at_once() {
+    let stage = Stage::new();
+    stage.deliver(&["one", "two", "three"]);
+    let mut first = stage.client("joe#P1");
+    let mut second = stage.client("joe#P2");
+    for handset in [&mut first, &mut second] {
+        handset.ok("SELECT INBOX");
+        handset.ok("FETCH 1:* (FLAGS BODY.PEEK[])");
+    }
+    for round in 0..25 {
+        let (handset, sign) = if round % 2 == 0 { (&mut first, "+") } else { (&mut second, "-") };
+        handset.ok("NOOP");
+        handset.ok(&format!("UID STORE 2 {sign}FLAGS (\\Flagged)"));
+        let found = untagged(&handset.ok("UID SEARCH FLAGGED"));
+        assert_eq!(
+            line(&found, "* SEARCH"),
+            if round % 2 == 0 { "* SEARCH 2" } else { "* SEARCH" },
+            "round {round}"
+        );
+        let uid = handset.append("INBOX", "", b"Subject: mine\r\n\r\nround\r\n");
+        let told = untagged(&handset.ok(&format!("UID FETCH {uid} (BODY.PEEK[TEXT])")));
+        assert!(told.contains("round"), "round {round}, UID {uid}: {told}");
+    }
+}
+
+/// F27: the gateway takes \Recent from nobody.
+#[test]
+fn a_plain_client_beside_the_gateway_keeps_recent() {
+    let stage = Stage::new();
+    stage.deliver(&["one", "two"]);
+    let mut handset = stage.client("joe#P1");
+    handset.ok("SELECT INBOX");
+    handset.ok("FETCH 1:* (FLAGS BODY.PEEK[])");
+    let told = untagged(&stage.dovecot.login("joe").ok("SELECT INBOX"));
+    assert!(told.contains("* 2 RECENT"), "{told}");
+}
