@@ -1,4 +1,5 @@
-//! Golden transcripts, played in the modelled world.
+//! Golden transcripts, played in the modelled world: the draft's examples as the digest has them, and the flaws found before
+//! building. `UPDATE_GOLDEN=1` rewrites them with what was heard, to be reviewed like code.
 
 use pimap_tests::transcript::play_file;
 use pimap_tests::world::stage::WorldStage;
@@ -7,4 +8,264 @@ use std::path::Path;
 fn play(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     play_file(&path, &mut WorldStage::default());
+}
+
+#[test]
+fn batch() {
+    play("batch.pimap");
+}
+
+#[test]
+fn batch_literals() {
+    play("batch-literals.pimap");
+}
+
+#[test]
+fn cookie() {
+    play("cookie.pimap");
+}
+
+#[test]
+fn cursor_resume() {
+    play("cursor-resume.pimap");
+}
+
+#[test]
+fn expiry() {
+    play("expiry.pimap");
+}
+
+#[test]
+fn f02_alternating() {
+    play("f02-alternating.pimap");
+}
+
+#[test]
+fn f02_pipelined() {
+    play("f02-pipelined.pimap");
+}
+
+#[test]
+fn f03_login_proves_nothing() {
+    play("f03-login-proves-nothing.pimap");
+}
+
+#[test]
+fn f04_named() {
+    play("f04-named.pimap");
+}
+
+#[test]
+fn f04_repeated() {
+    play("f04-repeated.pimap");
+}
+
+#[test]
+fn f05_batch() {
+    play("f05-batch.pimap");
+}
+
+#[test]
+fn f05_done() {
+    play("f05-done.pimap");
+}
+
+#[test]
+fn f07_lost_select() {
+    play("f07-lost-select.pimap");
+}
+
+#[test]
+fn f09_crash() {
+    play("f09-crash.pimap");
+}
+
+#[test]
+fn f09_crash_offered() {
+    play("f09-crash-offered.pimap");
+}
+
+#[test]
+fn f11_foreign_cursor() {
+    play("f11-foreign-cursor.pimap");
+}
+
+#[test]
+fn f13_re_entered() {
+    play("f13-re-entered.pimap");
+}
+
+#[test]
+fn f13_second_select() {
+    play("f13-second-select.pimap");
+}
+
+#[test]
+fn f14_zombie() {
+    play("f14-zombie.pimap");
+}
+
+#[test]
+fn f15_flapping() {
+    play("f15-flapping.pimap");
+}
+
+#[test]
+fn f18_undeleted() {
+    play("f18-undeleted.pimap");
+}
+
+#[test]
+fn f18_unseen() {
+    play("f18-unseen.pimap");
+}
+
+#[test]
+fn f19_delete_hidden() {
+    play("f19-delete-hidden.pimap");
+}
+
+#[test]
+fn f19_rename() {
+    play("f19-rename.pimap");
+}
+
+#[test]
+fn f20_no_uidplus() {
+    play("f20-no-uidplus.pimap");
+}
+
+#[test]
+fn f21_own_writes() {
+    play("f21-own-writes.pimap");
+}
+
+#[test]
+fn f22_recreated() {
+    play("f22-recreated.pimap");
+}
+
+#[test]
+fn f24_late_verdict() {
+    play("f24-late-verdict.pimap");
+}
+
+#[test]
+fn f27_recent() {
+    play("f27-recent.pimap");
+}
+
+#[test]
+fn f34_seen_elsewhere() {
+    play("f34-seen-elsewhere.pimap");
+}
+
+#[test]
+fn f35_echo() {
+    play("f35-echo.pimap");
+}
+
+#[test]
+fn f35_echo_poor() {
+    play("f35-echo-poor.pimap");
+}
+
+#[test]
+fn f45_in_doubt() {
+    play("f45-in-doubt.pimap");
+}
+
+#[test]
+fn filter_changed() {
+    play("filter-changed.pimap");
+}
+
+#[test]
+fn idle() {
+    play("idle.pimap");
+}
+
+#[test]
+fn idle_pushed() {
+    play("idle-pushed.pimap");
+}
+
+#[test]
+fn inband_push() {
+    play("inband-push.pimap");
+}
+
+#[test]
+fn inband_stream() {
+    play("inband-stream.pimap");
+}
+
+#[test]
+fn law_3() {
+    play("law-3.pimap");
+}
+
+#[test]
+fn login_authenticated() {
+    play("login-authenticated.pimap");
+}
+
+#[test]
+fn login_deleted() {
+    play("login-deleted.pimap");
+}
+
+#[test]
+fn login_events() {
+    play("login-events.pimap");
+}
+
+#[test]
+fn login_names() {
+    play("login-names.pimap");
+}
+
+#[test]
+fn login_new() {
+    play("login-new.pimap");
+}
+
+#[test]
+fn login_regular() {
+    play("login-regular.pimap");
+}
+
+#[test]
+fn login_resync() {
+    play("login-resync.pimap");
+}
+
+#[test]
+fn logout() {
+    play("logout.pimap");
+}
+
+#[test]
+fn preferences() {
+    play("preferences.pimap");
+}
+
+#[test]
+fn store_full() {
+    play("store-full.pimap");
+}
+
+#[test]
+fn upstream_lost() {
+    play("upstream-lost.pimap");
+}
+
+#[test]
+fn xfilter() {
+    play("xfilter.pimap");
+}
+
+#[test]
+fn xprovision() {
+    play("xprovision.pimap");
 }

@@ -153,6 +153,20 @@ impl World {
         self.broken.push("the gateway never comes to rest".to_owned());
     }
 
+    /// Everything goes on until changes of mail are carried out upstream; their answers are still on their way.
+    pub fn settle_unanswered(&mut self) {
+        loop {
+            let changes = |q: &upstream::Question| q.request.is_mutation();
+            if let Some(at) = self.upstream.questions.iter().position(changes) {
+                self.execute(at);
+                return;
+            }
+            if !(self.commit() || self.settle_step()) {
+                return;
+            }
+        }
+    }
+
     fn settle_step(&mut self) -> bool {
         let waiting = self.conversations.iter().find(|(_, c)| c.has_output()).map(|(id, _)| *id);
         if let Some(id) = waiting {

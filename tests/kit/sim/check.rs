@@ -48,11 +48,15 @@ pub fn compare_with_session(phone: &Phone, world: &World) -> Vec<String> {
     let Some(session) = world.sessions().remove(&device) else { return found };
     let replica = &phone.handset.replica;
     let selected = session.selected.as_ref().map(|s| s.mailbox.as_str().to_owned());
-    if replica.selected() != selected.as_deref() {
-        found.push(format!("the handset is in {:?}, its session in {selected:?}", replica.selected()));
+    // A handset in no mailbox is told of none, and would say so; one that must select again, or deleted the mailbox, will.
+    let Some(name) = replica.selected().filter(|name| !replica.must_resync(name)).map(str::to_owned) else {
+        return found;
+    };
+    let deleted = session.told(&MailboxName::new(&name)).is_none();
+    if selected.as_deref() != Some(&name) && !(selected.is_none() && deleted) {
+        found.push(format!("the handset is in {name}, its session in {selected:?}"));
         return found;
     }
-    let Some(name) = selected else { return found };
     let Some(told) = session.told(&MailboxName::new(&name)) else { return found };
     let held = replica.uids(&name);
     match (held, told.resync) {

@@ -244,7 +244,7 @@ impl Conversation {
         if self.phase != Phase::Running {
             return;
         }
-        self.pipelined = self.framer.has_buffered();
+        self.pipelined |= self.member && self.framer.has_buffered();
         self.phase = if idling { Phase::Idling } else { Phase::Listening };
         self.framer.set_idle(idling);
         // The message of a command that waits for its cookie's session is still to come.
@@ -304,7 +304,8 @@ impl Conversation {
                 Some(frame) => self.on_frame(frame, inputs),
                 None if self.input_ended && self.phase == Phase::Idling => {
                     self.phase = Phase::Running;
-                    inputs.push(Input::Done { conn: self.id, pending: Pending::Nothing });
+                    let pending = Pending::Nothing;
+                    inputs.push(Input::Done { conn: self.id, pending, pipelined: !self.blind });
                 }
                 None if self.input_ended => {
                     self.logging_out = false;
@@ -338,7 +339,8 @@ impl Conversation {
                 let pending = self.pending();
                 self.phase = Phase::Running;
                 self.more_told = false;
-                inputs.push(Input::Done { conn: self.id, pending });
+                let pipelined = self.pipelined && !self.blind;
+                inputs.push(Input::Done { conn: self.id, pending, pipelined });
             }
             Frame::Rejected(rejection) => {
                 self.answer(&rejection.response());
@@ -410,7 +412,7 @@ impl Conversation {
         self.logging_out = matches!(command, Command::Logout);
         self.more_told = pending == Pending::More;
         self.phase = Phase::Running;
-        let pipelined = std::mem::take(&mut self.pipelined) && !self.blind;
+        let pipelined = self.pipelined && !self.blind;
         inputs.push(Input::Command(CommandInput { conn: self.id, tag, command, pending, pipelined }));
     }
 

@@ -263,7 +263,7 @@ impl World {
 
     /// The process dies and begins anew. So many of the batches under way were durable before it knew.
     pub fn crash(&mut self, durable: usize) {
-        for _ in 0..durable {
+        for _ in 0..durable.min(self.disk.waiting.len()) {
             if let Some((_, batch)) = self.disk.waiting.pop_front() {
                 self.disk.apply(batch);
             }

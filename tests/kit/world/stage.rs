@@ -15,6 +15,8 @@
 //! @ pass SECONDS · @ crash · @ crash early · @ store fails
 //! @ upstream lost · @ upstream back · @ watcher lost
 //! @ hold store · @ release store                       batches wait
+//! @ unanswered                                         what was sent is carried out upstream, and not answered yet
+//! @ watcher deaf                                       the watching connection hears nothing from now on
 //! @ woken DEVICE · @ asleep DEVICE                     whether it was woken and not heard of since
 //! @ holds MAILBOX UID:FLAGS …                          what upstream holds, exactly
 //! ```
@@ -136,6 +138,10 @@ impl Stage for WorldStage {
         for name in self.lines.keys().cloned().collect::<Vec<_>>() {
             self.send_gathered(&name);
         }
+        if all == ["unanswered"] {
+            self.world.settle_unanswered();
+            return Ok(());
+        }
         self.settle();
         match all[..] {
             ["post", ref rest @ ..] => self.open(rest, false)?,
@@ -154,6 +160,7 @@ impl Stage for WorldStage {
             ["store", "fails"] => drop(self.world.fail_commit()),
             ["upstream", "lost"] => self.world.upstream.lose_connections(),
             ["upstream", "back"] => self.world.upstream.come_back(),
+            ["watcher", "deaf"] => self.world.upstream.deafen(),
             ["watcher", "lost"] => self.world.upstream.lose_watcher(),
             ["woken", device] => self.expect_woken(device, true)?,
             ["asleep", device] => self.expect_woken(device, false)?,

@@ -207,6 +207,11 @@ impl Upstream {
         }
     }
 
+    /// The watching connection looks alive and hears nothing any more (F49).
+    pub fn deafen(&mut self) {
+        self.watching = false;
+    }
+
     fn connect_watcher(&mut self) {
         if !self.wanted || !self.reachable || self.watching {
             return;
