@@ -1,3 +1,5 @@
+//! What is remembered of a password and for how long, and whose account a login name is.
+
 use super::*;
 use crate::config::{LoginTemplate, Security};
 use std::sync::Arc;

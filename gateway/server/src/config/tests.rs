@@ -1,3 +1,5 @@
+//! The contract's example, its defaults, the environment, and every mistake by its key.
+
 use super::read::read;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Conversations over an in-memory pipe on paused time: logins, literals, silence, faults, draining.
+
 use super::*;
 use crate::drive::link::Stream;
 use crate::front::Settings;

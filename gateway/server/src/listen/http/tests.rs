@@ -1,3 +1,5 @@
+//! The HTTP binding over an in-memory pipe on paused time: batches, streams, cuts and statuses.
+
 use super::*;
 use crate::testing::{Bench, Handset};
 use std::sync::atomic::Ordering;

@@ -1,3 +1,5 @@
+//! What of a server's answer reaches the handset, whatever the server mixes in.
+
 use super::*;
 use pimap_wire::client::frame::ResponseFramer;
 

@@ -1,3 +1,5 @@
+//! What a watching connection's lines mean for the account.
+
 use super::*;
 use pimap_wire::client::assemble::Assembler;
 use pimap_wire::client::frame::ResponseFramer;

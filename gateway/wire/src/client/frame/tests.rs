@@ -1,3 +1,5 @@
+//! Responses cut anywhere, hostile ones included.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Requests as written, against known answers and properties.
+
 use super::*;
 use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::{Date, Flag, Flags};

@@ -1,3 +1,5 @@
+//! Responses as read, against known answers, hostile ones included.
+
 use super::*;
 use proptest::prelude::*;
 
