@@ -133,7 +133,7 @@ impl Account {
         match input {
             Input::Open(open) => self.open(open),
             Input::Command(command) => self.command(command),
-            Input::Done { conn, pending } => self.done(conn, pending),
+            Input::Done { conn, pending, pipelined } => self.done(conn, pending, pipelined),
             Input::MoreInput(conn) => self.more_input(conn),
             Input::Drained(conn) => self.drained(conn),
             Input::Closed { conn, clean } => self.closed(conn, clean),

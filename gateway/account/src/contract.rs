@@ -27,6 +27,8 @@ pub enum Input {
         conn: ConnectionId,
         /// What follows DONE.
         pending: Pending,
+        /// DONE was there before `+` was handed over, or is but the end of the body: it proves nothing (F2).
+        pipelined: bool,
     },
     /// Octets arrived behind the running command: no EXPUNGE is to be told with it (F5).
     MoreInput(ConnectionId),

@@ -21,13 +21,14 @@ impl Account {
     }
 
     /// DONE: what polled events were held back is told, then the tagged answer (digest 7).
-    pub(crate) fn done(&mut self, conn: ConnectionId, pending: Pending) {
+    pub(crate) fn done(&mut self, conn: ConnectionId, pending: Pending, pipelined: bool) {
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished) else { return };
         let Some(tag) = c.idle.take() else { return };
         c.last_heard = now;
         c.pending = pending;
-        c.interactive = true;
+        c.pipelined |= pipelined;
+        c.interactive |= !c.pipelined;
         c.commands += 1;
         // E-2: octets sent after `+` prove everything written before it, and nothing after it (F2).
         let (owner, handed, pipelined) = (c.owner.clone(), c.handed, c.pipelined);

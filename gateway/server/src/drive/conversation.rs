@@ -90,7 +90,7 @@ pub struct Conversation<L> {
     clock: Clock,
     /// The input has ended in good order.
     input_ended: bool,
-    /// The next command was there before the last answer was handed over.
+    /// A command was there before the answer to an earlier one was handed over, whoever answered: it stays so (F2).
     pipelined: bool,
     /// LOGOUT was given to the account.
     logging_out: bool,
@@ -319,7 +319,8 @@ impl<L: Link> Conversation<L> {
             // The end of the body is the DONE that can no longer come: the handset gets its answer.
             (Phase::Idling, Some(membership)) if self.manner.is_http() => {
                 let conn = self.conn;
-                membership.input(pimap_account::Input::Done { conn, pending: Pending::Nothing });
+                let pending = Pending::Nothing;
+                membership.input(pimap_account::Input::Done { conn, pending, pipelined: true });
                 self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
             }
             _ => {

@@ -113,7 +113,7 @@ impl<L: Link> Conversation<L> {
 
     fn on_complete(&mut self, idling: bool) {
         self.clock.command_at = Instant::now();
-        self.pipelined = self.framer.has_buffered();
+        self.pipelined |= self.membership.is_some() && self.framer.has_buffered();
         let phase = std::mem::replace(&mut self.phase, Phase::Listening);
         let Phase::Running(Running { joining, message, .. }) = phase else {
             self.phase = phase;

@@ -198,7 +198,7 @@ impl<L: Link> Conversation<L> {
             tag,
             command,
             pending,
-            pipelined: std::mem::take(&mut self.pipelined),
+            pipelined: self.pipelined,
         }));
         self.phase = Phase::Running(Running { more_told, message, joining: None });
     }
@@ -206,7 +206,7 @@ impl<L: Link> Conversation<L> {
     fn on_done(&mut self) {
         let pending = self.pending();
         let Some(membership) = &self.membership else { return };
-        membership.input(Input::Done { conn: self.conn, pending });
+        membership.input(Input::Done { conn: self.conn, pending, pipelined: self.pipelined });
         self.phase = Phase::Running(Running::default());
     }
 
