@@ -215,7 +215,9 @@ impl Account {
         if let Command::UidExpunge(set) = command {
             uids = uids.intersection(&translate::resolve_uids(set, &told.view));
         }
-        let all_visible = told.view == self.mirrors.get(&mailbox).map(|m| m.uids.clone()).unwrap_or_default();
+        // A plain EXPUNGE takes all that is `\Deleted`: it is harmless only if that is what was asked for (F20).
+        let known = self.mirrors.get(&mailbox).is_some_and(|mirror| told.view == mirror.uids);
+        let all_visible = known && uids == *deleted;
         let Some(at) = self.mirrors.get(&mailbox).and_then(|m| m.at(&mailbox)).filter(|_| !uids.is_empty())
         else {
             return if matches!(command, Command::Close) { self.closed_mailbox(conn) } else { ok() };
