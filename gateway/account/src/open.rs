@@ -18,6 +18,9 @@ const SEEN_PER_RETENTION: i64 = 16;
 
 impl Account {
     pub(crate) fn open(&mut self, open: Open) {
+        if let OpenBy::Login { credential_epoch, .. } = &open.by {
+            self.kill_cookies(Some(*credential_epoch));
+        }
         match open.by.clone() {
             OpenBy::Login { tag, device: Some(id), mail_address, credential_epoch } => {
                 self.open_device(&open, tag, id, mail_address, credential_epoch);

@@ -153,9 +153,9 @@ impl Account {
         }
     }
 
-    /// Upstream refuses the password: cookies die with it (F50).
-    pub(crate) fn kill_cookies(&mut self) {
-        for (id, device) in &mut self.devices {
+    /// Upstream refuses the password, or another one is in use now (`epoch`): cookies that came of it die with it (F50).
+    pub(crate) fn kill_cookies(&mut self, epoch: Option<u64>) {
+        for (id, device) in self.devices.iter_mut().filter(|(_, d)| Some(d.credential_epoch) != epoch) {
             for cookie in std::mem::take(&mut device.cookies).into_iter().flatten() {
                 self.outbox.index(IndexChange { key: IndexKey::Cookie(cookie), present: false });
                 self.dirty_devices.insert(id.clone());

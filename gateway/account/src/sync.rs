@@ -221,7 +221,7 @@ impl Account {
             UpstreamEvent::CredentialsRefused => {
                 self.upstream.refused = true;
                 self.upstream.up = false;
-                self.kill_cookies();
+                self.kill_cookies(None);
             }
             UpstreamEvent::Changed { mailbox, uid_validity, facts } => {
                 if self.is_mirrored(&mailbox, uid_validity) {
