@@ -1,12 +1,12 @@
 //! Telling: with responses, inband, or by a wake-up outband (P-IMAP 3.2, design D10).
 
 use crate::account::Account;
-use crate::connection::Owner;
+use crate::connection::{Owner, Task};
 use crate::contract::{Count, Output, TransportKind, Wake};
 use pimap_filters::{Change, Decision, What, decide};
 use pimap_session::{Class, Departures, Flush, SessionLog};
 use pimap_types::preference::{ChannelKind, EventFilter};
-use pimap_types::{Code, ConnectionId, DeviceId, Flags, MailboxName, Response, Timestamp, Uid};
+use pimap_types::{Code, Command, ConnectionId, DeviceId, Flags, MailboxName, Response, Timestamp, Uid};
 
 /// An inband push that is not acknowledged within this time is told outband too (D5, F14), ms.
 const INBAND_UNPROVED_MS: i64 = 10_000;
@@ -265,10 +265,16 @@ impl Account {
                 if let Some(c) = self.connections.get_mut(&conn) {
                     c.say_resync = true;
                 }
-            } else {
+            } else if !self.is_entering(conn) {
                 self.end_connection(conn, None, "the mailbox must be synchronised again");
             }
         }
+    }
+
+    /// Whether the connection waits for the answer to a LOGIN or SELECT: that will say how things are.
+    fn is_entering(&self, conn: ConnectionId) -> bool {
+        let task = self.connections.get(&conn).and_then(|c| c.running.as_ref()).map(|running| &running.task);
+        matches!(task, Some(Task::Login { .. } | Task::Command(Command::Select { .. })))
     }
 
     /// After a restart: devices with pushed events that nobody acknowledged are woken.
