@@ -22,14 +22,22 @@ impl Account {
         if replaced {
             self.mailbox_replaced(mailbox);
         }
+        if let Some(mirror) = self.mirrors.get_mut(mailbox) {
+            // Flags without mod-sequences cannot tell which is newer: another look settles it.
+            let overtaken = mirror.version != mirror.asked_version && mirror.uid_validity.is_some();
+            mirror.sync_again |= overtaken && synced.highest_mod_seq.0 == 0;
+        }
         match synced.delta.clone() {
             Delta::Full { uids, facts } => {
                 if !self.apply_full(mailbox, &synced, uids, facts) {
                     return false;
                 }
             }
-            Delta::Since { vanished, changed } => {
+            Delta::Since { vanished, mut changed } => {
                 self.apply_gone(mailbox, &vanished, None);
+                if let Some(mirror) = self.mirrors.get(mailbox) {
+                    changed.retain(|facts| !mirror.gone_since.contains(facts.uid));
+                }
                 self.apply_changed(mailbox, changed, None, ChangeKind::FlagChange);
             }
         }
@@ -51,7 +59,15 @@ impl Account {
         facts: Vec<MessageFacts>,
     ) -> bool {
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return true };
-        let Ok(there) = UidSet::from_ranges(&uids) else { return true };
+        let Ok(mut there) = UidSet::from_ranges(&uids) else { return true };
+        // What came and went since it was asked for is known better than the answer knows.
+        there.remove_ranges(&mirror.gone_since.to_ranges());
+        let since: Vec<Uid> = mirror.uids.above(Uid::new(mirror.asked_last)).collect();
+        if mirror.uid_validity == Some(synced.uid_validity) {
+            for uid in &since {
+                there.insert(*uid);
+            }
+        }
         let gone = mirror.uids.difference(&there);
         let large = gone.len() > LOSS_SUSPECT_MESSAGES && gone.len() * 2 > u64::from(mirror.uids.len());
         if large && !mirror.loss_suspected && mirror.uid_validity == Some(synced.uid_validity) {
@@ -68,7 +84,9 @@ impl Account {
                 size: f.size,
             };
             let wanted = by_uid.len() as u64 == uids.len();
-            let kept = by_uid.iter().map(|(uid, f)| (*uid, keep(f))).collect();
+            let mut kept: BTreeMap<Uid, Facts> = by_uid.iter().map(|(uid, f)| (*uid, keep(f))).collect();
+            let known = had_facts.iter().flatten().filter(|(uid, _)| since.contains(uid));
+            kept.extend(known.map(|(uid, facts)| (*uid, facts.clone())));
             mirror.facts = wanted.then_some(kept);
         }
         mirror.uid_validity = Some(synced.uid_validity);
@@ -292,6 +310,9 @@ impl Account {
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
         mirror.uids.remove(uid);
         mirror.version += 1;
+        if mirror.syncing.is_some() {
+            mirror.gone_since.insert(uid);
+        }
         mirror.echoes.remove(&uid);
         for atom in &mut mirror.atoms {
             atom.matches.remove(uid);

@@ -29,6 +29,11 @@ pub(crate) struct Mirror {
     pub(crate) synced_by: u64,
     pub(crate) syncing: Option<(Ticket, u64)>,
     pub(crate) sync_again: bool,
+    /// The last UID, and the version, when the synchronisation under way was asked for; and what went since. No order is
+    /// promised between its answer and events: it may be a picture of before them.
+    pub(crate) asked_last: u32,
+    pub(crate) asked_version: u64,
+    pub(crate) gone_since: UidSet,
     /// A loss of most of the mailbox was reported once and waits for a second report (F53).
     pub(crate) loss_suspected: bool,
     /// MODSEQs of flags applied since the last synchronisation (F35).
@@ -71,6 +76,9 @@ impl Mirror {
             synced_by: 0,
             syncing: None,
             sync_again: false,
+            asked_last: 0,
+            asked_version: 0,
+            gone_since: UidSet::new(),
             loss_suspected: false,
             echoes: BTreeMap::new(),
             atoms: Vec::new(),
@@ -82,6 +90,15 @@ impl Mirror {
         let everything = (facts_wanted && self.facts.is_none()) || self.loss_suspected;
         let uid_validity = self.uid_validity.filter(|_| !everything)?;
         Some(Known { uid_validity, highest_mod_seq: self.highest, uids: self.uids.to_ranges() })
+    }
+
+    /// A synchronisation is asked for.
+    pub(crate) fn asked(&mut self, ticket: Ticket, number: u64) {
+        self.syncing = Some((ticket, number));
+        self.sync_again = false;
+        self.asked_last = self.uids.last().map_or(0, Uid::get);
+        self.asked_version = self.version;
+        self.gone_since = UidSet::new();
     }
 
     /// Where a request is addressed.

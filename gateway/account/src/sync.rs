@@ -87,8 +87,7 @@ impl Account {
         let request = UpstreamRequest::Sync { mailbox: mailbox.clone(), known, facts };
         let ticket = self.ask(request, Carry::Nothing, Question::Sync(mailbox.clone()));
         if let Some(mirror) = self.mirrors.get_mut(mailbox) {
-            mirror.syncing = Some((ticket, self.asked));
-            mirror.sync_again = false;
+            mirror.asked(ticket, self.asked);
         }
     }
 
@@ -115,7 +114,8 @@ impl Account {
             }
             UpstreamReply::Failed(fault) => self.sync_failed(mailbox, asked, fault),
         }
-        if again {
+        let overtaken = self.mirrors.get_mut(mailbox).is_some_and(|m| std::mem::take(&mut m.sync_again));
+        if again || overtaken {
             self.sync(mailbox);
         }
         self.ask_atoms(mailbox);
