@@ -301,7 +301,9 @@ impl Account {
             for mailbox in watched.difference(&before) {
                 let unknown =
                     self.mirrors.get(mailbox).is_none_or(|m| m.synced_by == 0 && m.syncing.is_none());
-                if unknown {
+                // The one that is opened there is reported with its numbers; of the others nothing was heard until now.
+                let unheard = self.watching.as_ref().is_some_and(|list| list.first.as_ref() != Some(mailbox));
+                if unknown || unheard {
                     for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
                         self.ensure_verdicts(&id, mailbox);
                     }
