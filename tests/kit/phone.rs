@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use crate::handset::{Handset, Kind, Request, Road};
 use crate::http::{Answer, Broken, Connection, Post, Site};
 use crate::response::{Lines, Response, read};
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, within};
 
 /// What happens to one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,6 @@ pub enum Radio {
 
 /// A connection that several handsets share, as behind a proxy.
 pub type Hop = Arc<Mutex<Option<Connection>>>;
-
-/// More rounds than any recovery takes; past them the gateway goes in circles.
-const ROUNDS_MAX: usize = 12;
 
 /// Exchanges kept for whoever wants to know what happened.
 const STORY_MAX: usize = 60;
@@ -78,11 +75,17 @@ impl Phone {
     /// Lets the handset ask for all that it lacks, with a good radio.
     #[track_caller]
     pub fn catch_up(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            let Some(request) = self.handset.catch_up() else { return };
+        // By time and not by rounds: what another client removed is told within a second, and until then a message that is
+        // counted cannot be fetched.
+        let in_step = within(PATIENCE, || {
+            let Some(request) = self.handset.catch_up() else { return Some(()) };
             self.exchange(&request, Radio::Good);
             // Whoever asked by number for a message that is gone is told so by NOOP only (RFC 3501 7.4.1).
             self.say(&["NOOP"], Radio::Good);
+            None
+        });
+        if in_step.is_some() {
+            return;
         }
         let wanted = self.handset.catch_up();
         panic!(

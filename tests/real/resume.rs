@@ -3,6 +3,7 @@
 //!
 //! Chance decides from a seed, printed when a run fails; `PIMAP_SEED` runs that one again.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use pimap_tests::dovecot::mail;
@@ -44,7 +45,10 @@ struct Life {
     other: Imap,
     phones: Vec<Phone>,
     chance: StdRng,
+    /// The UID of the last mail delivered to INBOX, where nothing else comes in.
     delivered: u32,
+    /// Mail in INBOX that no handset sees.
+    hidden: BTreeSet<u32>,
 }
 
 impl Life {
@@ -63,7 +67,8 @@ impl Life {
             stage.phone(kind, user).behind(&hop)
         });
         let chance = StdRng::seed_from_u64(seed);
-        let mut life = Life { stage, other, phones: phones.into(), chance, delivered: 0 };
+        let mut life =
+            Life { stage, other, phones: phones.into(), chance, delivered: 0, hidden: BTreeSet::new() };
         (0..8).for_each(|_| life.deliver());
         for (phone, (_, kind)) in life.phones.iter_mut().zip(KINDS) {
             look(phone, kind, true);
@@ -73,7 +78,11 @@ impl Life {
 
     fn deliver(&mut self) {
         self.delivered += 1;
-        let from = if self.chance.random_bool(0.3) { "newsletter@example.net" } else { "friend@example.org" };
+        let is_hidden = self.chance.random_bool(0.3);
+        let from = if is_hidden { "newsletter@example.net" } else { "friend@example.org" };
+        if is_hidden {
+            self.hidden.insert(self.delivered);
+        }
         self.stage.dovecot.deliver("joe", &mail(from, &format!("number {}", self.delivered), "Some text."));
     }
 
@@ -91,8 +100,12 @@ impl Life {
             ),
             6 => self.other.flag("INBOX", uid, "+FLAGS (\\Deleted)"),
             7 => self.other.flag("INBOX", uid, "-FLAGS (\\Deleted)"),
-            8 => self.other.expunge("INBOX", uid),
+            8 => {
+                self.hidden.remove(&uid);
+                self.other.expunge("INBOX", uid);
+            }
             _ => {
+                self.hidden.remove(&uid);
                 self.other.ok("SELECT INBOX");
                 self.other.ok(&format!("UID MOVE {uid} Work"));
                 self.other.ok("UNSELECT");
@@ -112,7 +125,7 @@ impl Life {
     /// A handset does something; its link may break, by itself or by the gateway's end.
     fn act(&mut self, at: usize) {
         let radio = self.radio();
-        let choice = self.chance.random_range(0..10);
+        let choice = self.chance.random_range(0..16);
         let phone = &mut self.phones[at];
         let commands: &[&str] = match choice {
             0..4 => &["NOOP"],
@@ -120,7 +133,13 @@ impl Life {
             5 => &["SELECT INBOX"],
             6 => &["SELECT Work"],
             7 => &["UID FETCH 1:* (UID FLAGS)"],
-            8 => &["UID STORE 1:3 +FLAGS (\\Answered)"],
+            8 => &["UID STORE 1:* +FLAGS ($Handset)"],
+            9 => &["STORE 1 +FLAGS ($Handset)"],
+            10 => &["STORE 2 +FLAGS ($Handset \\Deleted)", "NOOP"],
+            11 => &["UID STORE 1:4 +FLAGS.SILENT (\\Deleted)", "EXPUNGE"],
+            12 => &["UID MOVE 1 Work"],
+            13 => &["COPY 1 Work", "NOOP"],
+            14 => &["EXPUNGE"],
             _ => &["UID SEARCH UNSEEN", "NOOP"],
         };
         phone.say(commands, radio);
@@ -131,6 +150,16 @@ impl Life {
 
     /// Brings everybody into step and compares with Dovecot.
     fn judge(&mut self, seed: u64) {
+        let inbox = self.other.truth("INBOX");
+        for uid in &self.hidden {
+            // Law 2: nobody but the other client could have touched these.
+            let found = inbox.messages.iter().find(|(there, _)| there == uid);
+            let untouched = found.is_some_and(|(_, flags)| !flags.contains("$handset"));
+            assert!(
+                untouched,
+                "PIMAP_SEED={seed}: a handset touched UID {uid}, which it cannot see: {found:?}"
+            );
+        }
         for (phone, (user, kind)) in self.phones.iter_mut().zip(KINDS) {
             let other = &mut self.other;
             let mut differences = Vec::new();
