@@ -17,7 +17,7 @@ use crate::contract::{CommandInput, Output, Pending, TransportKind};
 use crate::sync::{Readiness, ending_of};
 use pimap_session::{Departures, Flush, Repeat};
 use pimap_types::upstream::UpstreamReply;
-use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Ticket};
+use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Ticket, limits};
 
 /// What a command's beginning, or the answer to its question, led to.
 pub(crate) enum Progress {
@@ -87,16 +87,21 @@ impl Account {
     }
 
     /// Sets out with a command that has nothing before it any more.
-    fn set_out(&mut self, conn: ConnectionId) {
+    pub(crate) fn set_out(&mut self, conn: ConnectionId) {
         self.say_resync(conn);
-        if !self.answer_repeat(conn) {
+        let c = self.connections.get(&conn);
+        let index = c.filter(|c| c.request.is_some()).and_then(|c| c.running.as_ref()).map_or(0, |r| r.index);
+        if index >= limits::COMMANDS_PER_REQUEST_MAX {
+            let text = "too many commands in one request";
+            self.finish(conn, Ending::new(Status::No, Some(Code::word("LIMIT")), text));
+        } else if !self.answer_repeat(conn) {
             self.begin(conn);
         }
     }
 
     /// A mutation that still runs on a connection from which this one took the session over: commands of a session run one
     /// after the other (D5).
-    fn mutation_under_way(&self, owner: &Owner, by: ConnectionId) -> Option<ConnectionId> {
+    pub(crate) fn mutation_under_way(&self, owner: &Owner, by: ConnectionId) -> Option<ConnectionId> {
         let Owner::Device(_) = owner else { return None };
         let mutating = |c: &Connection| c.running.as_ref().is_some_and(Running::is_changing);
         self.connections
@@ -131,6 +136,11 @@ impl Account {
             return;
         }
         c.interactive = true;
+        // An open HTTP body may be a batch that trickles in: only a handset that answered a `+` there, or presented a cursor,
+        // is known to read before it goes on.
+        if c.transport.kind == TransportKind::HttpStream && !c.reads {
+            return;
+        }
         let (owner, handed) = (c.owner.clone(), c.handed);
         if let Some(session) = self.session_mut(&owner).filter(|s| !s.cursors) {
             session.acknowledge(handed);
@@ -154,11 +164,14 @@ impl Account {
         if !is_remembered(command) {
             return false;
         }
-        let (owner, index) = (c.owner.clone(), running.index);
+        let (owner, index, command) = (c.owner.clone(), running.index, command.clone());
         let found = self.session(&owner).map_or(Repeat::New, |s| s.requests.find(key, index, now));
         match found {
             Repeat::New => false,
             Repeat::Answered(status, code, text) => {
+                if matches!(command, Command::Close) && status == Status::Ok {
+                    self.closed_mailbox(conn);
+                }
                 self.finish(conn, Ending::new(status, code.map(|c| Code::Word(c.into())), text));
                 true
             }
@@ -449,6 +462,7 @@ impl Account {
                     c.cursors = true;
                     c.inband_at = None;
                     c.interactive = true;
+                    c.reads = true;
                 }
                 ok()
             }

@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) pipelined: bool,
     /// An open HTTP body on which the handset is known to read answers before it goes on.
     pub(crate) interactive: bool,
+    /// The handset answered a `+` here, or presented a cursor: it reads.
+    pub(crate) reads: bool,
     pub(crate) pending: Pending,
     /// The log position when the last response was complete, or `+` was written.
     pub(crate) handed: u64,

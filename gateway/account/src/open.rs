@@ -83,12 +83,15 @@ impl Account {
             aimed: None,
             intended: false,
             cancelled: false,
-            behind: None,
+            behind: self.mutation_under_way(&owner, open.conn),
         };
+        let waits = running.behind.is_some();
         if let Some(c) = self.connections.get_mut(&open.conn) {
             c.running = Some(running);
         }
-        self.begin(open.conn);
+        if !waits {
+            self.set_out(open.conn);
+        }
     }
 
     fn open_cookie(&mut self, open: &Open, hash: [u8; 32]) {
@@ -405,6 +408,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         commands: 0,
         pipelined: false,
         interactive: false,
+        reads: false,
         pending: if matches!(open.by, OpenBy::Cookie(_)) { Pending::More } else { open.pending },
         handed: 0,
         cursor_told: None,

@@ -98,4 +98,15 @@ impl Offer {
         self.appended.retain(|(uid, _)| !removed.contains(uid));
         self.flags.retain(|(uid, _, _)| !removed.contains(uid));
     }
+
+    /// Keeps of the removals told no more than that there were some, and whether one was pushed: all that is asked of an offer
+    /// that is never taken back, because its handset has no cursors. An IDLE of hours stays small.
+    pub(crate) fn forget_which_left(&mut self) {
+        let mut classes = Vec::new();
+        self.removed.retain(|(_, class)| {
+            let first = !classes.contains(class);
+            classes.push(*class);
+            first
+        });
+    }
 }

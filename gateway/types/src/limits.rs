@@ -42,6 +42,8 @@ pub const MAILBOXES_PER_SESSION_MAX: usize = 64;
 pub const OFFERS_UNACKNOWLEDGED_MAX: usize = 512;
 /// Filter activations (mailbox, kind) per device; more: NO `[LIMIT]`.
 pub const ACTIVATIONS_PER_DEVICE_MAX: usize = 256;
+/// Commands of one HTTP request; more: NO `[LIMIT]`, not executed.
+pub const COMMANDS_PER_REQUEST_MAX: u32 = 1_000;
 /// Mutation records kept per session for recognising repeats; the oldest is dropped.
 pub const MUTATION_RECORDS_MAX: usize = 64;
 /// A mailbox name in bytes; longer: NO.

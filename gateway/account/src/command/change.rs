@@ -244,7 +244,7 @@ impl Account {
         }
     }
 
-    pub(super) fn closed_mailbox(&mut self, conn: ConnectionId) -> Progress {
+    pub(crate) fn closed_mailbox(&mut self, conn: ConnectionId) -> Progress {
         if let Some((owner, _)) = self.selected_of(conn)
             && let Some(session) = self.session_mut(&owner)
         {

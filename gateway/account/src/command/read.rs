@@ -64,8 +64,8 @@ impl Account {
         }
         let read_only =
             self.session(&owner).and_then(|s| s.selected.as_ref()).is_some_and(|selected| selected.read_only);
-        if read_only {
-            peek_only(&mut items);
+        if read_only && !peek_only(&mut items) {
+            return no("CANNOT", "the mailbox was opened by EXAMINE: fetch BODY.PEEK[] instead");
         }
         let numbers = Arc::new(self.numbers(&owner, &mailbox));
         let request = UpstreamRequest::Fetch(at, uids, items);
@@ -152,15 +152,15 @@ impl Account {
     }
 }
 
-/// EXAMINE promises that nothing changes, `\Seen` included (RFC 3501 6.3.2).
-fn peek_only(items: &mut [FetchItem]) {
-    for item in items {
-        match item {
-            FetchItem::Section { peek, .. } => *peek = true,
-            FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Rfc822Header => {}
-            _ => {}
+/// EXAMINE promises that nothing changes, `\Seen` included (RFC 3501 6.3.2): sections are peeked at. False: an item is among
+/// them that upstream has no peeking form for.
+fn peek_only(items: &mut [FetchItem]) -> bool {
+    for item in items.iter_mut() {
+        if let FetchItem::Section { peek, .. } = item {
+            *peek = true;
         }
     }
+    !items.iter().any(FetchItem::sets_seen)
 }
 
 /// The program as upstream may see it: positions become UIDs, RECENT becomes a UID range, everything else stays.

@@ -93,6 +93,9 @@ impl SessionLog {
             Some(last) if last.mailbox == offer.mailbox && (!self.cursors || last.is_mere_flags()) => {
                 self.dirty.offers.insert(last.position);
                 last.merge(offer);
+                if !self.cursors {
+                    last.forget_which_left();
+                }
             }
             _ => self.offers.push_back(offer),
         }
