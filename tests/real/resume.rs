@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use pimap_tests::dovecot::mail;
+use pimap_tests::dovecot::{Dovecot, mail};
 use pimap_tests::handset::{Kind, MailboxTruth};
 use pimap_tests::imap::Imap;
 use pimap_tests::phone::{Hop, Phone, Radio};
@@ -52,8 +52,8 @@ struct Life {
 }
 
 impl Life {
-    fn new(seed: u64) -> Life {
-        let stage = Stage::new();
+    fn new(seed: u64, dovecot: Dovecot) -> Life {
+        let stage = Stage::before(dovecot, |config| config);
         let mut setting = stage.client("joe#STRICT");
         setting.ok(&format!("XFILTER SET MINE \"\" ({VIEW})"));
         drop(setting);
@@ -217,8 +217,18 @@ fn forgive_unannounced(real: &mut MailboxTruth, held: Option<Vec<Option<u32>>>) 
 #[test]
 fn what_a_handset_holds_is_what_is_there() {
     let seed = seed();
-    let mut life = Life::new(seed);
-    for _ in 0..6 {
+    live(seed, Life::new(seed, Dovecot::start()), 6);
+}
+
+/// The same before a server without NOTIFY, QRESYNC, CONDSTORE and MOVE.
+#[test]
+fn it_is_what_is_there_before_a_server_that_can_little() {
+    let seed = seed();
+    live(seed, Life::new(seed, Dovecot::poor()), 3);
+}
+
+fn live(seed: u64, mut life: Life, days: usize) {
+    for _ in 0..days {
         for _ in 0..40 {
             if life.chance.random_bool(0.4) {
                 life.change();
@@ -235,7 +245,7 @@ fn what_a_handset_holds_is_what_is_there() {
 #[test]
 fn a_gateway_killed_at_any_moment_lies_to_nobody() {
     let seed = seed();
-    let mut life = Life::new(seed);
+    let mut life = Life::new(seed, Dovecot::start());
     for _ in 0..16 {
         // A handset and the world go on in threads of their own while the gateway dies.
         let at = life.chance.random_range(0..life.phones.len());
