@@ -59,7 +59,7 @@ pub struct Lie {
 /// Runs one seed.
 pub fn run(seed: u64, weakness: Option<Weakness>) -> Result<(), Lie> {
     let mut sim = Sim::new(seed, weakness);
-    let steps = 40 + sim.rng.below(260);
+    let steps = 40 + sim.rng.below(160);
     let outcome = sim.go(steps);
     sim.gather();
     outcome.map_err(|found| Lie { seed, found, transcript: sim.transcript })
@@ -71,7 +71,12 @@ impl Sim {
         let traits = match rng.below(4) {
             0 => Traits::POOR,
             1 => Traits { notify: false, ..Traits::RICH },
-            2 => Traits { mod_seqs: rng.chance(50), uid_plus: rng.chance(50), r#move: true, notify: rng.chance(50) },
+            2 => Traits {
+                mod_seqs: rng.chance(50),
+                uid_plus: rng.chance(50),
+                r#move: true,
+                notify: rng.chance(50),
+            },
             _ => Traits::RICH,
         };
         let faults = Faults {
@@ -122,7 +127,11 @@ impl Sim {
         for (at, phone) in self.phones.iter_mut().enumerate() {
             for line in phone.said() {
                 let (who, rest) = line.split_at(1);
-                self.transcript.push(if who == "@" { format!("@ {at}{rest}") } else { format!("{who}{at}{rest}") });
+                self.transcript.push(if who == "@" {
+                    format!("@ {at}{rest}")
+                } else {
+                    format!("{who}{at}{rest}")
+                });
             }
         }
     }
@@ -142,9 +151,10 @@ impl Sim {
     fn check_world(&mut self) -> Result<(), Vec<String>> {
         for (mailbox, uids, changed) in self.world.take_touched() {
             let meant = |phone: &Phone| {
-                phone.meant.iter().any(|(meant, blindly)| {
-                    *blindly || uids.iter().all(|uid| meant.contains(&uid.get()))
-                })
+                phone
+                    .meant
+                    .iter()
+                    .any(|(meant, blindly)| *blindly || uids.iter().all(|uid| meant.contains(&uid.get())))
             };
             if changed && !self.phones.iter().any(meant) {
                 self.world.broken.push(format!("nobody meant to change {uids:?} of {mailbox}"));

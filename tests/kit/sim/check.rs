@@ -63,7 +63,8 @@ pub fn compare_with_session(phone: &Phone, world: &World) -> Vec<String> {
         (None, _) | (_, true) => {}
         (Some(held), false) => {
             let view: Vec<u32> = told.view.iter().map(Uid::get).collect();
-            let same = held.len() == view.len() && held.iter().zip(&view).all(|(h, v)| h.is_none_or(|h| h == *v));
+            let same =
+                held.len() == view.len() && held.iter().zip(&view).all(|(h, v)| h.is_none_or(|h| h == *v));
             if !same {
                 found.push(format!("the handset holds {held:?} of {name}, it was told {view:?}"));
             }

@@ -253,9 +253,12 @@ impl Phone {
 
     fn hear(&mut self, world: &mut World, faulty: bool, rng: &mut Rng) -> Came {
         let Some(talk) = &mut self.talk else { return Came::Nothing };
-        let Some(conversation) = world.conversations.get_mut(&talk.id) else { return self.fail(world, faulty, rng) };
+        let Some(conversation) = world.conversations.get_mut(&talk.id) else {
+            return self.fail(world, faulty, rng);
+        };
         let written = conversation.is_written();
-        let over = conversation.phase == crate::world::conversation::Phase::Over && !conversation.has_output();
+        let over =
+            conversation.phase == crate::world::conversation::Phase::Over && !conversation.has_output();
         if conversation.wire.is_empty() && !over {
             return Came::Nothing;
         }

@@ -17,7 +17,9 @@ impl Sim {
             return Ok(());
         }
         let define = |(at, criteria): (usize, &&str)| format!("XFILTER SET F{at} \"\" ({criteria})");
-        for command in CRITERIA.iter().enumerate().map(define).chain([format!("XFILTER SET {REDEFINED} \"\" (ALL)")]) {
+        for command in
+            CRITERIA.iter().enumerate().map(define).chain([format!("XFILTER SET {REDEFINED} \"\" (ALL)")])
+        {
             self.ask(0, &[command])?;
         }
         Ok(())
@@ -126,8 +128,10 @@ impl Sim {
         if let Some(session) = self.world.sessions().remove(&device).filter(|_| !selected)
             && let Some(told) = session.told(&mailbox)
         {
+            // Where no filter was ever set nothing comes back.
+            let filtered = self.faults.filters;
             let unannounced = |uid: u32| {
-                uid <= told.told_max && !told.view.iter().any(|held| held.get() == uid) && criteria != "ALL"
+                filtered && uid <= told.told_max && !told.view.iter().any(|held| held.get() == uid)
             };
             truth.messages.retain(|(uid, _)| !unannounced(*uid));
         }
@@ -164,7 +168,8 @@ impl Sim {
             let name = name.trim_end_matches(')').to_owned();
             active.insert((scope.to_owned(), kind.chars().next().unwrap_or('?')), name);
         }
-        let of = |scope: &str| ['V', 'B'].iter().find_map(|kind| active.get(&(scope.to_owned(), *kind))).cloned();
+        let of =
+            |scope: &str| ['V', 'B'].iter().find_map(|kind| active.get(&(scope.to_owned(), *kind))).cloned();
         let Some(name) = of(mailbox).or_else(|| of("ALL")) else {
             return Err(vec![format!("no view filter is told: {heard}")]);
         };
@@ -196,7 +201,9 @@ impl Sim {
         }
         for (device, session) in self.world.sessions() {
             if check::unpushed(&session, &device, &self.world) && self.channel_is_set(&device) {
-                return Err(vec![format!("a pushed event of {device} was neither told nor did it wake the device")]);
+                return Err(vec![format!(
+                    "a pushed event of {device} was neither told nor did it wake the device"
+                )]);
             }
         }
         Ok(())

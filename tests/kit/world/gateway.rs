@@ -202,10 +202,12 @@ impl World {
             return false;
         };
         let message = match question.carry {
-            Carry::AppendFrom(id) => match self.conversations.get_mut(&id).and_then(Conversation::take_message) {
-                Some(message) => Some(message),
-                None => return false,
-            },
+            Carry::AppendFrom(id) => {
+                match self.conversations.get_mut(&id).and_then(Conversation::take_message) {
+                    Some(message) => Some(message),
+                    None => return false,
+                }
+            }
             _ => None,
         };
         self.upstream.execute(at, message);
@@ -315,7 +317,6 @@ impl World {
         self.step(Input::Drain);
     }
 }
-
 
 fn brief(output: &Output) -> String {
     match output {

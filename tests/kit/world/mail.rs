@@ -163,7 +163,9 @@ pub fn meets(program: &SearchKey, uid: u32, message: &Message, last: u32, today:
         SearchKey::Before(date) => message.date < *date,
         SearchKey::On(date) => message.date == *date,
         SearchKey::Since(date) => message.date >= *date,
-        SearchKey::DaysBeforeToday(days) => i64::from(message.date.0) >= i64::from(today.0) - i64::from(*days),
+        SearchKey::DaysBeforeToday(days) => {
+            i64::from(message.date.0) >= i64::from(today.0) - i64::from(*days)
+        }
         SearchKey::Field(Field::From, text) => head("From", text),
         SearchKey::Field(Field::Subject, text) => head("Subject", text),
         SearchKey::Header(name, text) => head(&String::from_utf8_lossy(name), text),
@@ -222,12 +224,15 @@ pub fn items(uid: u32, message: &Message, wanted: &[FetchItem]) -> Vec<u8> {
             FetchItem::Uid => all.extend_from_slice(format!("UID {uid}").as_bytes()),
             FetchItem::InternalDate => {
                 let (year, month, day) = message.date.to_calendar();
-                let name = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+                let name =
+                    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
                 let month = name[month as usize - 1];
                 let text = format!("INTERNALDATE \"{day:2}-{month}-{year} 10:00:00 +0000\"");
                 all.extend_from_slice(text.as_bytes());
             }
-            FetchItem::Size => all.extend_from_slice(format!("RFC822.SIZE {}", message.text.len()).as_bytes()),
+            FetchItem::Size => {
+                all.extend_from_slice(format!("RFC822.SIZE {}", message.text.len()).as_bytes())
+            }
             FetchItem::Envelope => {
                 all.extend_from_slice(b"ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
             }

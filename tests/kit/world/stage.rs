@@ -21,10 +21,10 @@
 //! @ holds MAILBOX UID:FLAGS …                          what upstream holds, exactly
 //! ```
 
+use super::World;
 use super::conversation::{Manner, Phase};
 use super::mail::letter;
 use super::upstream::Traits;
-use super::World;
 use crate::response::Lines;
 use crate::transcript::{Heard, Party, Patience, Stage};
 use pimap_types::command::{StoreChange, StoreMode};
@@ -52,12 +52,21 @@ pub struct WorldStage {
     cookie: Option<String>,
     cursor: Option<String>,
     hold: bool,
+    /// Answers of upstream are on their way, and stay there.
+    unanswered: bool,
 }
 
 impl Default for WorldStage {
     fn default() -> Self {
         let world = World::new(Traits::RICH);
-        WorldStage { world, lines: BTreeMap::new(), cookie: None, cursor: None, hold: false }
+        WorldStage {
+            world,
+            lines: BTreeMap::new(),
+            cookie: None,
+            cursor: None,
+            hold: false,
+            unanswered: false,
+        }
     }
 }
 
@@ -140,9 +149,11 @@ impl Stage for WorldStage {
         }
         if all == ["unanswered"] {
             self.world.settle_unanswered();
+            self.unanswered = true;
             return Ok(());
         }
         self.settle();
+        self.unanswered = false;
         match all[..] {
             ["post", ref rest @ ..] => self.open(rest, false)?,
             ["stream", ref rest @ ..] => self.open(rest, true)?,
@@ -177,7 +188,9 @@ impl Stage for WorldStage {
 impl WorldStage {
     /// Lets everything happen, but that batches wait while the store is held.
     fn settle(&mut self) {
-        if self.hold {
+        if self.unanswered {
+            // Nothing moves until the next act.
+        } else if self.hold {
             self.world.settle_but_store();
         } else {
             self.world.settle();
@@ -251,7 +264,11 @@ impl WorldStage {
 
     fn expect_woken(&self, device: &str, woken: bool) -> Result<(), String> {
         let id = DeviceId::new(device).ok_or("no device ID")?;
-        if self.world.woken.contains(&id) == woken { Ok(()) } else { Err(format!("{device} woken: {}", !woken)) }
+        if self.world.woken.contains(&id) == woken {
+            Ok(())
+        } else {
+            Err(format!("{device} woken: {}", !woken))
+        }
     }
 
     fn mail_act(&mut self, words: &[&str]) -> Result<(), String> {
@@ -273,7 +290,9 @@ impl WorldStage {
                 let subject = option("subject").unwrap_or("hello");
                 let age = option("age").and_then(|age| age.parse().ok()).unwrap_or(0);
                 let flags = Flags::new(option("flags").unwrap_or("").split(',').filter_map(Flag::parse));
-                self.world.deliver(&mailbox, letter(from, subject, "x"), flags, age).ok_or("no such mailbox")?;
+                self.world
+                    .deliver(&mailbox, letter(from, subject, "x"), flags, age)
+                    .ok_or("no such mailbox")?;
             }
             "flag" => {
                 let [uid, change] = rest else { return Err("flag MAILBOX UID +\\Flag".to_owned()) };
@@ -284,7 +303,8 @@ impl WorldStage {
             }
             "expunge" => self.world.remove(&mailbox, uids()),
             "empty" => {
-                let all: Vec<u32> = self.world.mailbox(&mailbox).ok_or("none")?.messages.keys().copied().collect();
+                let all: Vec<u32> =
+                    self.world.mailbox(&mailbox).ok_or("none")?.messages.keys().copied().collect();
                 self.world.remove(&mailbox, all);
             }
             "holds" => return self.expect_mail(&mailbox, rest),

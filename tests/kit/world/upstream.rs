@@ -10,9 +10,7 @@ mod answer;
 use super::mail::Mail;
 use pimap_account::contract::Carry;
 use pimap_types::response::ListItem;
-use pimap_types::upstream::{
-    Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
-};
+use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
 use pimap_types::{Date, MailboxName, ModSeq, Ticket, Uid, UidRanges};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -135,15 +133,18 @@ impl Upstream {
 
     /// Watch these.
     pub fn watch(&mut self, list: WatchList) {
-        let moved = self.watch.first != list.first;
-        self.watch = list;
+        let left = std::mem::replace(&mut self.watch, list).first;
         self.wanted = true;
         if !self.watching {
-            self.connect_watcher();
-        } else if moved && let Some(first) = self.watch.first.clone() {
-            // Opening a mailbox says nothing of what happened before: look now.
-            self.events.push_back(look_at(first));
+            return self.connect_watcher();
         }
+        let Some(first) = self.watch.first.clone().filter(|first| left.as_ref() != Some(first)) else {
+            return;
+        };
+        // What was on its way about the mailbox that is left is lost with it; the one that is opened tells its numbers.
+        self.events.extend(left.map(look_at));
+        let event = self.status_event(&first);
+        self.events.push_back(event);
     }
 
     /// The gateway died: its questions are answered to nobody, its watching connection is gone. `carried_out` decides
@@ -177,9 +178,12 @@ impl Upstream {
     pub fn lose_connections(&mut self) {
         self.reachable = false;
         for question in &mut self.questions {
-            let doubtful = question.request.is_mutation() && !matches!(question.request, UpstreamRequest::Append(_));
+            let doubtful =
+                question.request.is_mutation() && !matches!(question.request, UpstreamRequest::Append(_));
             let fault = match (&question.stage, doubtful) {
-                (Stage::Done(UpstreamReply::Ok(_) | UpstreamReply::Refused { .. }, _), true) => UpstreamFault::InDoubt,
+                (Stage::Done(UpstreamReply::Ok(_) | UpstreamReply::Refused { .. }, _), true) => {
+                    UpstreamFault::InDoubt
+                }
                 (Stage::Done(UpstreamReply::Failed(fault), _), _) => fault.clone(),
                 _ => UpstreamFault::Unavailable,
             };
@@ -276,7 +280,8 @@ impl Upstream {
 
     /// Mailboxes were created, renamed or deleted.
     pub fn folders_changed(&mut self, mailbox: &MailboxName, old_name: Option<&MailboxName>) {
-        let opened = [Some(mailbox), old_name].contains(&self.watch.first.as_ref()) && self.watch.first.is_some();
+        let opened =
+            [Some(mailbox), old_name].contains(&self.watch.first.as_ref()) && self.watch.first.is_some();
         if self.watching && self.traits.notify {
             let exists = self.mail.mailboxes.contains_key(mailbox);
             let attributes = if exists { Vec::new() } else { vec!["\\NonExistent".to_owned()] };
@@ -318,7 +323,13 @@ impl Upstream {
 }
 
 fn look_at(mailbox: MailboxName) -> UpstreamEvent {
-    UpstreamEvent::Status { mailbox, uid_validity: None, uid_next: None, messages: None, highest_mod_seq: None }
+    UpstreamEvent::Status {
+        mailbox,
+        uid_validity: None,
+        uid_next: None,
+        messages: None,
+        highest_mod_seq: None,
+    }
 }
 
 /// Upstream said yes.

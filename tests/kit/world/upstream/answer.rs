@@ -4,14 +4,20 @@ use super::{Upstream, said};
 use crate::world::mail::{Mailbox, items};
 use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::response::ListItem;
-use pimap_types::upstream::{Data, Delta, Known, MailboxAt, Synced, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::upstream::{
+    Data, Delta, Known, MailboxAt, Synced, UpstreamFault, UpstreamReply, UpstreamRequest,
+};
 use pimap_types::{Flag, Flags, MailboxName, ModSeq, Uid, UidRanges};
 use std::collections::BTreeSet;
 
 type Pieces = Vec<(Uid, Vec<u8>)>;
 
 impl Upstream {
-    pub(super) fn carry_out(&mut self, request: UpstreamRequest, message: Option<Vec<u8>>) -> (UpstreamReply, Pieces) {
+    pub(super) fn carry_out(
+        &mut self,
+        request: UpstreamRequest,
+        message: Option<Vec<u8>>,
+    ) -> (UpstreamReply, Pieces) {
         match self.reply_to(request, message) {
             Ok(answer) => answer,
             Err(fault) => (UpstreamReply::Failed(fault), Vec::new()),
@@ -28,9 +34,7 @@ impl Upstream {
         let mod_seqs = self.traits.mod_seqs;
         let data = match request {
             Sync { mailbox, known, facts } => self.synced(&mailbox, known.as_ref(), facts)?,
-            Facts(at, uids) => {
-                Data::Facts(self.open(&at)?.facts(|uid, _| contains(&uids, uid), mod_seqs))
-            }
+            Facts(at, uids) => Data::Facts(self.open(&at)?.facts(|uid, _| contains(&uids, uid), mod_seqs)),
             Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
             Fetch(at, uids, wanted) => return self.fetch(&at, &uids, &wanted),
             Store(at, uids, change) => {
@@ -90,12 +94,18 @@ impl Upstream {
         if state.uid_validity == at.uid_validity { Ok(state) } else { Err(UpstreamFault::UidValidityChanged) }
     }
 
-    fn synced(&self, mailbox: &MailboxName, known: Option<&Known>, facts: bool) -> Result<Data, UpstreamFault> {
+    fn synced(
+        &self,
+        mailbox: &MailboxName,
+        known: Option<&Known>,
+        facts: bool,
+    ) -> Result<Data, UpstreamFault> {
         let Some(state) = self.mail.mailboxes.get(mailbox) else {
             return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
         };
         let mod_seqs = self.traits.mod_seqs;
-        let delta = match known.filter(|k| k.uid_validity == state.uid_validity && mod_seqs && k.highest_mod_seq.0 > 0)
+        let delta = match known
+            .filter(|k| k.uid_validity == state.uid_validity && mod_seqs && k.highest_mod_seq.0 > 0)
         {
             Some(known) => Delta::Since {
                 vanished: UidRanges::from_uids(
@@ -131,15 +141,19 @@ impl Upstream {
         let there: Vec<u32> = state.messages.keys().copied().filter(|uid| contains(uids, *uid)).collect();
         let mut flags = Vec::new();
         if wanted.iter().any(FetchItem::sets_seen) {
-            let unseen: Vec<u32> =
-                there.iter().copied().filter(|uid| !state.messages[uid].flags.contains(&Flag::Seen)).collect();
+            let unseen: Vec<u32> = there
+                .iter()
+                .copied()
+                .filter(|uid| !state.messages[uid].flags.contains(&Flag::Seen))
+                .collect();
             let seen = StoreChange { mode: StoreMode::Add, silent: false, flags: Flags::new([Flag::Seen]) };
             state.store(&UidRanges::from_uids(unseen.iter().filter_map(|uid| Uid::new(*uid))), &seen);
             flags = state.reports(&unseen, mod_seqs);
             self.changed(&at.mailbox, &unseen);
         }
         let state = self.open(at)?;
-        let piece = |uid: &u32| (Uid::new(*uid).expect("not zero"), items(*uid, &state.messages[uid], wanted));
+        let piece =
+            |uid: &u32| (Uid::new(*uid).expect("not zero"), items(*uid, &state.messages[uid], wanted));
         let pieces: Pieces = there.iter().map(piece).collect();
         if wanted.contains(&FetchItem::Flags) {
             flags = state.reports(&there, mod_seqs);
@@ -162,7 +176,8 @@ impl Upstream {
         let Some(to) = self.mail.mailboxes.get_mut(target) else { return Ok((no_target(), Vec::new())) };
         let new: Vec<u32> = copies.into_iter().map(|m| to.deliver(m.text, m.flags, today)).collect();
         let ranges = |uids: &[u32]| UidRanges::from_uids(uids.iter().filter_map(|uid| Uid::new(*uid)));
-        let told = (self.traits.uid_plus && !new.is_empty()).then(|| (to.uid_validity, ranges(&there), ranges(&new)));
+        let told = (self.traits.uid_plus && !new.is_empty())
+            .then(|| (to.uid_validity, ranges(&there), ranges(&new)));
         self.changed(target, &new);
         let mut vanished = UidRanges::new();
         if moving {
@@ -174,7 +189,12 @@ impl Upstream {
     }
 
     /// UID EXPUNGE, or EXPUNGE where there is no UIDPLUS and nothing is hidden: that takes all that is `\Deleted`.
-    fn expunge(&mut self, at: &MailboxAt, uids: &UidRanges, all_visible: bool) -> Result<Data, UpstreamFault> {
+    fn expunge(
+        &mut self,
+        at: &MailboxAt,
+        uids: &UidRanges,
+        all_visible: bool,
+    ) -> Result<Data, UpstreamFault> {
         let selective = self.traits.uid_plus;
         if !selective && !all_visible {
             return Err(UpstreamFault::Unsupported);
