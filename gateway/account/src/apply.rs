@@ -428,7 +428,7 @@ impl Account {
             arrived.extend(live.difference(&told_live).iter().map(|uid| (uid, notifies(uid))));
         }
         if let Some(device) = self.devices.get_mut(id) {
-            device.verdicts.insert(mailbox.clone(), fresh);
+            device.verdicts.insert(mailbox.clone(), Box::new(fresh));
         }
         let owner = Owner::Device(id.clone());
         for uid in gone {

@@ -24,8 +24,9 @@ pub(crate) struct Device {
     pub(crate) credential_epoch: u64,
     pub(crate) last_seen: Timestamp,
     pub(crate) takeovers: Takeovers,
-    /// The verdicts of this device's filters, by mailbox.
-    pub(crate) verdicts: BTreeMap<MailboxName, Verdicts>,
+    /// The verdicts of this device's filters, by mailbox. Boxed: a node of the map has room for eleven, and most devices
+    /// have one (D16).
+    pub(crate) verdicts: BTreeMap<MailboxName, Box<Verdicts>>,
     /// A wake-up was asked for and the device has not been heard of since.
     pub(crate) waking: bool,
     /// The latest event time told outband: it never goes backwards (digest 17.1).

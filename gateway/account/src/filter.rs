@@ -47,7 +47,7 @@ impl Account {
             // Until everything is evaluated the members are those that the log knows of.
             verdicts.in_view = told.live();
         }
-        device.verdicts.insert(mailbox.clone(), verdicts);
+        device.verdicts.insert(mailbox.clone(), Box::new(verdicts));
     }
 
     /// A named filter changed: devices that use it judge anew, and other devices' sessions are told RESYNC where their view

@@ -92,8 +92,8 @@ impl Account {
             notification_after: false,
         };
         for (id, mailbox, uid) in late {
-            let hides_all = |v: &crate::verdict::Verdicts| v.view.filter.is_none();
-            if self.devices.get(&id).and_then(|d| d.verdicts.get(&mailbox)).is_none_or(hides_all) {
+            let verdicts = self.devices.get(&id).and_then(|d| d.verdicts.get(&mailbox));
+            if verdicts.is_none_or(|v| v.view.filter.is_none()) {
                 continue;
             }
             let flags = self.flags_of(&mailbox, uid);
