@@ -163,6 +163,11 @@ impl Gateway {
             .expect("VmRSS of a running gateway")
     }
 
+    /// Its process, for whoever looks at it from outside.
+    pub fn process_id(&mut self) -> u32 {
+        self.process.child().id()
+    }
+
     /// Where its files are.
     pub fn directory(&self) -> &std::path::Path {
         self.scratch.path()
