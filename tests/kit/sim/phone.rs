@@ -284,6 +284,12 @@ impl Phone {
             self.note("@ the answer is cut".to_owned());
             return self.fail(world, faulty, rng);
         }
+        if talk.stream && talk.answered && talk.idle == Some(Idle::Asked) {
+            // IDLE was refused: nothing more is to be said on this stream.
+            talk.idle = Some(Idle::Done);
+            world.end_input(talk.id);
+        }
+        let Some(talk) = &mut self.talk else { return Came::Nothing };
         let tcp = self.tcp == Some(talk.id);
         if tcp && talk.answered {
             return self.whole(false);
