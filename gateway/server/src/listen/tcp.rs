@@ -35,7 +35,7 @@ pub async fn serve_imaps(
             let _connected = Connected::over("imaps");
             // Boxed: the handshake's size is not to be carried for the conversation's life (measured.md 2).
             if let Some(stream) = Box::pin(tls.accept_mail(stream)).await {
-                secured(Box::new(stream), front, true).await;
+                secured(stream, front, true).await;
             }
         }
     })
@@ -57,13 +57,13 @@ async fn imap(stream: TcpStream, front: Arc<Front>, tls: Option<Tls>) {
             if let Some(tls) = tls
                 && let Some(stream) = Box::pin(tls.accept_mail(stream)).await
             {
-                secured(Box::new(stream), front, false).await;
+                secured(stream, front, false).await;
             }
         }
     }
 }
 
-async fn secured<S>(stream: Box<S>, front: Arc<Front>, greet: bool)
+async fn secured<S>(stream: S, front: Arc<Front>, greet: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {

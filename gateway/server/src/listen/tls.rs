@@ -1,4 +1,10 @@
-//! Our certificate: read from files, and read again on SIGHUP without a connection noticing.
+//! Our certificate: read from files, and read again on SIGHUP without a connection noticing; and the handshakes it is for.
+
+mod backlog;
+mod session;
+pub mod stream;
+#[cfg(test)]
+mod tests;
 
 use crate::config;
 use rustls::ServerConfig;
@@ -10,9 +16,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use stream::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// For a handshake; longer: the connection is dropped (slow loris).
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(30);
@@ -36,8 +41,8 @@ pub enum TlsFault {
 pub struct Tls {
     files: config::Tls,
     current: Arc<Current>,
-    mail: TlsAcceptor,
-    web: TlsAcceptor,
+    mail: Arc<ServerConfig>,
+    web: Arc<ServerConfig>,
 }
 
 /// The certificate that handshakes get.
@@ -59,13 +64,13 @@ impl Tls {
     /// Reads the files.
     pub fn load(files: &config::Tls) -> Result<Self, TlsFault> {
         let current = Arc::new(Current(RwLock::new(Arc::new(certified_key(files)?))));
-        let config = |protocols: &[&[u8]]| -> Result<TlsAcceptor, TlsFault> {
+        let config = |protocols: &[&[u8]]| -> Result<Arc<ServerConfig>, TlsFault> {
             let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
                 .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
             config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-            Ok(TlsAcceptor::from(Arc::new(config)))
+            Ok(Arc::new(config))
         };
         // HTTP/1.1 first: an idle stream costs half of what it costs over HTTP/2 (measured.md 2).
         let web = config(&[b"http/1.1", b"h2"])?;
@@ -91,8 +96,11 @@ impl Tls {
     }
 }
 
-async fn shake<S: AsyncRead + AsyncWrite + Unpin>(acceptor: &TlsAcceptor, stream: S) -> Option<TlsStream<S>> {
-    match tokio::time::timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await {
+async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
+    config: &Arc<ServerConfig>,
+    stream: S,
+) -> Option<TlsStream<S>> {
+    match tokio::time::timeout(HANDSHAKE_PATIENCE, TlsStream::accept(stream, Arc::clone(config))).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake");
