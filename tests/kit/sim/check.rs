@@ -73,8 +73,9 @@ pub fn compare_with_session(phone: &Phone, world: &World) -> Vec<String> {
     found
 }
 
-/// Whether a pushed event of the device is untold and nothing will tell it: no stream, and nobody was woken.
+/// Whether a pushed event of the device's mailbox is untold and nothing will tell it: no stream, and nobody was woken. In
+/// other mailboxes a wake-up is settled by any contact, and the event waits for a SELECT.
 pub fn unpushed(session: &SessionLog, device: &DeviceId, world: &World) -> bool {
-    let untold = session.mailboxes().any(|(_, told)| told.has_pushed());
+    let untold = session.selected_told().is_some_and(|(_, told)| told.has_pushed());
     untold && !world.woken.contains(device)
 }

@@ -56,7 +56,7 @@ pub fn plan(handset: &Handset, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
             25..=39 => select(&mut view, manners, rng),
             40..=84 => on_messages(&mut view, &mut plan, manners, rng),
             85..=94 if manners.filters => setting(manners, rng),
-            95..=97 if manners.folders => folder(&mut view, manners, rng),
+            95..=97 if manners.folders => folder(&view, manners, rng),
             _ => "NOOP".to_owned(),
         };
         plan.commands.push(command);
@@ -201,20 +201,14 @@ fn setting(manners: &Manners<'_>, rng: &mut Rng) -> String {
     }
 }
 
-fn folder(view: &mut View, manners: &Manners<'_>, rng: &mut Rng) -> String {
+fn folder(view: &View, manners: &Manners<'_>, rng: &mut Rng) -> String {
     let name = *rng.pick(manners.mailboxes);
     let other = *rng.pick(manners.mailboxes);
+    // Whoever deletes or renames the mailbox it is in is in none afterwards, which nobody tells it: not done here.
+    let elsewhere = view.selected.as_deref() != Some(name);
     match rng.below(4) {
-        0 => {
-            if view.selected.as_deref() == Some(name) {
-                (view.selected, view.numbers) = (None, false);
-            }
-            format!("DELETE {name}")
-        }
-        1 => {
-            view.numbers = false;
-            format!("RENAME {name} {other}")
-        }
+        0 if elsewhere => format!("DELETE {name}"),
+        1 if elsewhere => format!("RENAME {name} {other}"),
         2 => format!("SUBSCRIBE {name}"),
         _ => format!("CREATE {name}"),
     }
