@@ -26,9 +26,7 @@ impl DeviceId {
     /// Accepts 1 to 64 characters of the digest's `DEV-CHAR` (section 3): printable ASCII that an atom may hold,
     /// without `#` and `@`.
     pub fn new(text: &str) -> Option<Self> {
-        let legal = |b: u8| {
-            matches!(b, 0x21 | 0x24 | 0x26..=0x27 | 0x2B..=0x3F | 0x41..=0x5B | 0x5E..=0x7A | 0x7C..=0x7E)
-        };
+        let legal = |b: u8| matches!(b, 0x21 | 0x24 | 0x26..=0x27 | 0x2B..=0x3F | 0x41..=0x5B | 0x5E..=0x7A | 0x7C..=0x7E);
         let fits = (1..=crate::limits::DEVICE_ID_BYTES_MAX).contains(&text.len());
         (fits && text.bytes().all(legal)).then(|| Self(Arc::from(text)))
     }

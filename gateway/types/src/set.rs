@@ -121,7 +121,9 @@ impl SequenceSet {
             SetNumber::Number(n) => n,
             SetNumber::Star => star,
         };
-        UidRanges::from_pairs(self.0.iter().map(|(a, b)| (value(*a), value(*b))).filter(|(a, b)| *a > 0 && *b > 0))
+        UidRanges::from_pairs(
+            self.0.iter().map(|(a, b)| (value(*a), value(*b))).filter(|(a, b)| *a > 0 && *b > 0),
+        )
     }
 
     /// The largest plain number written, if any.

@@ -101,8 +101,16 @@ impl UpstreamRequest {
         use UpstreamRequest::*;
         matches!(
             self,
-            Store(..) | Copy(..) | Move(..) | Expunge { .. } | Append(_) | Create(_) | Delete(_) | Rename(..)
-                | Subscribe(_) | Unsubscribe(_)
+            Store(..)
+                | Copy(..)
+                | Move(..)
+                | Expunge { .. }
+                | Append(_)
+                | Create(_)
+                | Delete(_)
+                | Rename(..)
+                | Subscribe(_)
+                | Unsubscribe(_)
         )
     }
 }
