@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pimap_tests::http::{Duplex, Framing, Post};
+use pimap_tests::response::Response;
 use pimap_tests::wait::{PATIENCE, within};
 
 use crate::stage::{Stage, line, post, session_id};
@@ -235,12 +236,17 @@ fn what_a_broken_stream_did_not_bring_comes_with_the_next_login() {
     stage.deliver(&["one"]);
     let site = stage.gateway.site();
     let mut stream = Duplex::open(&site, &Post::new(""), LOGIN).expect("a stream");
-    // Each command after the answer to the one before was heard: that proves that it was (D5).
     stream.until("a").expect("LOGIN");
     stream.say("b SELECT INBOX\r\n").expect("bytes");
     stream.until("b").expect("SELECT");
     stream.say("c IDLE\r\n").expect("bytes");
-    stream.until_line(|response| *response == pimap_tests::response::Response::Continue).expect("IDLE");
+    let continued = |response: &Response| *response == Response::Continue;
+    stream.until_line(continued).expect("IDLE");
+    // Said after the `+` was heard: it proves that all before it was (D5).
+    stream.say("DONE\r\n").expect("bytes");
+    stream.until("c").expect("the end of IDLE");
+    stream.say("d IDLE\r\n").expect("bytes");
+    stream.until_line(continued).expect("IDLE again");
     stream.into_connection().reset();
     stage.deliver(&["two"]);
     let mut told = String::new();
