@@ -15,6 +15,9 @@ use pimap_types::{AccountKey, ConnectionId, DeviceId, Ticket, UidRanges};
 use pimap_wire::encode::fetch_head;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Rows of one session, keys without its prefix.
+type SessionRows<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// The disk and what is on its way to it.
 #[derive(Default)]
 pub struct Disk {
@@ -294,14 +297,14 @@ impl World {
 
     /// The sessions as they are durable.
     pub fn sessions(&self) -> BTreeMap<DeviceId, SessionLog> {
-        let mut rows: BTreeMap<DeviceId, Vec<(&[u8], &[u8])>> = BTreeMap::new();
+        let mut rows: BTreeMap<DeviceId, SessionRows<'_>> = BTreeMap::new();
         for (key, row) in &self.disk.rows {
             let Some(rest) = key.strip_prefix(b"s/") else { continue };
             let Some(end) = rest.iter().position(|octet| *octet == 0) else { continue };
             let Some(device) = DeviceId::new(&String::from_utf8_lossy(&rest[..end])) else { continue };
             rows.entry(device).or_default().push((&rest[end + 1..], row));
         }
-        let load = |(device, rows): (DeviceId, Vec<(&[u8], &[u8])>)| {
+        let load = |(device, rows): (DeviceId, SessionRows<'_>)| {
             Some((device, SessionLog::load(rows.into_iter())?))
         };
         rows.into_iter().filter_map(load).collect()
