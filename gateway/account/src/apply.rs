@@ -105,7 +105,7 @@ impl Account {
         // Flags changed while nobody looked: by MODSEQ where there is one, else by comparison with what was kept.
         let highest = mirror.highest;
         let mut changed = Vec::new();
-        for (uid, facts) in by_uid {
+        for (uid, facts) in by_uid.into_iter().filter(|(uid, _)| there.contains(*uid)) {
             let known = mirror.uids.contains(uid);
             let flagged = match (&had_facts, facts.mod_seq.0) {
                 (_, n) if n > 0 => facts.mod_seq > highest,
