@@ -19,7 +19,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use self::body::Body;
 use crate::handset::Request;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, uninterrupted};
 
 pub use self::duplex::Duplex;
 
@@ -335,10 +335,10 @@ impl Connection {
     fn read_some(&mut self, left: &mut usize) -> io::Result<usize> {
         let mut buffer = [0; 16 * 1024];
         let limit = buffer.len().min(*left);
-        let read = match &mut self.wire {
+        let read = uninterrupted(|| match &mut self.wire {
             Wire::Plain(stream) => stream.read(&mut buffer[..limit]),
             Wire::Tls(stream) => stream.read(&mut buffer[..limit]),
-        };
+        });
         let length = match read {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             other => other?,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::handset::MailboxTruth;
 use crate::response::{Condition, Flags, Lines, Response, flags, read};
 use crate::transcript::show;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, uninterrupted};
 
 /// What a command was answered with.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Imap {
             if let Some(line) = self.lines.next() {
                 return Some(line);
             }
-            match self.stream.read(&mut buffer) {
+            match uninterrupted(|| self.stream.read(&mut buffer)) {
                 Ok(0) | Err(_) => return None,
                 Ok(length) => self.lines.push(&buffer[..length]),
             }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use crate::handset::{Handset, Kind, Request, Road};
 use crate::http::{Answer, Broken, Connection, Post, Site};
 use crate::response::{Lines, Response, read};
-use crate::wait::{PATIENCE, within};
+use crate::wait::{PATIENCE, uninterrupted, within};
 
 /// What happens to one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl Phone {
         let mut buffer = [0; 8192];
         loop {
             let limit = left.min(buffer.len());
-            let length = match stream.read(&mut buffer[..limit]) {
+            let length = match uninterrupted(|| stream.read(&mut buffer[..limit])) {
                 Ok(0) | Err(_) => return false,
                 Ok(length) => length,
             };

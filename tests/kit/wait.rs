@@ -4,6 +4,7 @@
 //! up. The tiny poll interval in here is the only sleep of the test tree.
 
 use std::fs;
+use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +36,16 @@ pub fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> O
             return None;
         }
         std::thread::sleep(POLL);
+    }
+}
+
+/// Reads again after a signal: a read with a timeout is not taken up again by the system (signal(7)).
+pub fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
