@@ -20,8 +20,11 @@ use std::process::ExitCode;
 
 use report::Report;
 
+/// A figure: its name, and how it is taken.
+type Figure = (&'static str, fn(&mut Report));
+
 /// The figures, in the order in which they are taken.
-const FIGURES: [(&str, fn(&mut Report)); 7] = [
+const FIGURES: [Figure; 7] = [
     ("noop", noop::measure),
     ("resume", resume::measure),
     ("push", push::measure),
