@@ -261,11 +261,11 @@ impl Account {
         }
         for conn in self.connections_of(owner) {
             let batch = self.connections.get(&conn).is_some_and(|c| !c.is_stream());
-            if batch {
+            if batch || self.is_entering(conn) {
                 if let Some(c) = self.connections.get_mut(&conn) {
                     c.say_resync = true;
                 }
-            } else if !self.is_entering(conn) {
+            } else {
                 self.end_connection(conn, None, "the mailbox must be synchronised again");
             }
         }

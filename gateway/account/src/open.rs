@@ -366,6 +366,9 @@ impl Account {
             self.write(conn, Response::Folder(selected.mailbox.clone()));
             if self.session(&owner).is_some_and(|s| s.needs_resync(&selected.mailbox)) {
                 self.declare_selected_resync(&owner, "resume");
+                if let Some(c) = self.connections.get_mut(&conn) {
+                    c.say_resync = false;
+                }
                 self.write(conn, Response::Resync);
             } else {
                 self.tell(

@@ -62,16 +62,18 @@ impl Account {
         let Some(session) = self.session_mut(&owner) else { return Progress::Over };
         let baseline = session.select(selected, uid_validity, &live, uid_next);
         self.keep_mirror(mailbox);
+        let mut unsaid = false;
         if let Some(c) = self.connections.get_mut(&conn) {
             c.selected_here = true;
-            c.say_resync = false;
+            unsaid = std::mem::take(&mut c.say_resync);
         }
         self.write_baseline(conn, mailbox, &unseen, flags, permanent, read_only);
         self.write(conn, Response::ok_code(Code::UidValidity(uid_validity), "UIDs valid"));
         self.write(conn, Response::ok_code(Code::UidNext(uid_next), "predicted next UID"));
         // The delta to what was told before; a view told just now has none.
         self.tell(conn, Flush { pushed_only: false, departures: self.permitted(conn, Departures::All) });
-        if (baseline == Baseline::Fresh { resync: true }) {
+        // The truth may have broken while this very command waited: then nobody has said so yet.
+        if baseline == (Baseline::Fresh { resync: true }) || (unsaid && baseline != Baseline::Continued) {
             self.count(Count::Resync("select"));
             self.write(conn, Response::Resync);
         }
