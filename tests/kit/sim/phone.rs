@@ -117,7 +117,7 @@ impl Phone {
         let commands: Vec<&str> = plan.commands.iter().map(String::as_str).collect();
         let request = self.handset.request(&commands);
         self.meant.push_back((plan.meant.clone(), plan.blindly));
-        if self.meant.len() > 2 {
+        if self.meant.len() > 4 {
             self.meant.pop_front();
         }
         self.send(world, &request, idling, faulty, rng);

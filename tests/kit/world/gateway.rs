@@ -188,7 +188,9 @@ impl World {
             | UpstreamRequest::Expunge { at, uids, .. } => (at, uids),
             _ => return,
         };
-        self.touched.push((at.mailbox.clone(), uids.clone(), request.is_mutation()));
+        // EXPUNGE takes whatever is deleted and visible by then; all others name their messages.
+        let named = request.is_mutation() && !matches!(request, UpstreamRequest::Expunge { .. });
+        self.touched.push((at.mailbox.clone(), uids.clone(), named));
         let seen = self.sessions().into_values().any(|session| match session.told(&at.mailbox) {
             // While a mailbox waits for RESYNC there is no client view; UID commands act on the live one.
             Some(told) => told.resync || told.view.intersect_ranges(uids) == *uids,
@@ -310,7 +312,7 @@ impl World {
         rows.into_iter().filter_map(load).collect()
     }
 
-    /// What was changed or read since the last look: mailbox, UIDs, whether it was changed.
+    /// What was changed or read since the last look: mailbox, UIDs, and whether it is a change that names its messages.
     pub fn take_touched(&mut self) -> Vec<(pimap_types::MailboxName, UidRanges, bool)> {
         std::mem::take(&mut self.touched)
     }
