@@ -243,8 +243,6 @@ struct First {
     octets: BytesMut,
     ended: bool,
     kind: TransportKind,
-    /// Octets still to come, if known.
-    rest: Option<u64>,
 }
 
 impl First {
@@ -270,7 +268,7 @@ impl First {
             tokio::task::yield_now().await;
         }
         let kind = if ended || is_counted { TransportKind::HttpBatch } else { TransportKind::HttpStream };
-        Ok(First { octets, ended, kind, rest: exchange.expected() })
+        Ok(First { octets, ended, kind })
     }
 
     /// The request's name: the handset's own, else a hash of what makes a repeat recognisable. A stream has none, since
