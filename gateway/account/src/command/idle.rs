@@ -29,6 +29,7 @@ impl Account {
         c.pending = pending;
         c.pipelined |= pipelined;
         c.interactive |= !c.pipelined;
+        c.reads |= !c.pipelined;
         c.commands += 1;
         // E-2: octets sent after `+` prove everything written before it, and nothing after it (F2).
         let (owner, handed, pipelined) = (c.owner.clone(), c.handed, c.pipelined);

@@ -1,3 +1,5 @@
+//! The TLS listeners: certificates, protocols, reload.
+
 use super::*;
 use rustls::ClientConfig;
 use rustls::version::{TLS12, TLS13};

@@ -1,3 +1,5 @@
+//! The TLS stream against clients that are not ours, cut at every size.
+
 use super::super::Tls;
 use super::super::tests::{Issued, connect};
 use super::*;
