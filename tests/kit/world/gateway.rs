@@ -306,9 +306,8 @@ impl World {
             let Some(device) = DeviceId::new(&String::from_utf8_lossy(&rest[..end])) else { continue };
             rows.entry(device).or_default().push((&rest[end + 1..], row));
         }
-        let load = |(device, rows): (DeviceId, SessionRows<'_>)| {
-            Some((device, SessionLog::load(rows.into_iter())?))
-        };
+        let load =
+            |(device, rows): (DeviceId, SessionRows<'_>)| Some((device, SessionLog::load(rows.into_iter())?));
         rows.into_iter().filter_map(load).collect()
     }
 
