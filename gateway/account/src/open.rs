@@ -359,6 +359,10 @@ impl Account {
             }
         }
         let selected = self.session(&owner).and_then(|s| s.selected.clone());
+        if let Some(c) = self.connections.get_mut(&conn) {
+            // Whatever broke while it waited, this answer says how things are.
+            c.say_resync = false;
+        }
         if !new {
             self.write(conn, Response::Session { selected: selected.is_some() });
         }
@@ -366,9 +370,6 @@ impl Account {
             self.write(conn, Response::Folder(selected.mailbox.clone()));
             if self.session(&owner).is_some_and(|s| s.needs_resync(&selected.mailbox)) {
                 self.declare_selected_resync(&owner, "resume");
-                if let Some(c) = self.connections.get_mut(&conn) {
-                    c.say_resync = false;
-                }
                 self.write(conn, Response::Resync);
             } else {
                 self.tell(
