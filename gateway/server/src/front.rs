@@ -66,3 +66,15 @@ impl Front {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CAPABILITY;
+
+    /// P-IMAP 5.1.6: methods are listed when XENCRYPTED is there, RC40 never (digest 6).
+    #[test]
+    fn encryption_that_is_not_there_is_not_announced() {
+        assert!(CAPABILITY.split(' ').any(|word| word == "XPIMAPv1"));
+        assert!(!CAPABILITY.contains("XENCRYPTED") && !CAPABILITY.contains("RC40"));
+    }
+}

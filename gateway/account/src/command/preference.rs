@@ -249,3 +249,27 @@ fn fits(channel: ChannelKind, address: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ChannelKind, fits};
+
+    #[test]
+    fn an_address_is_one_of_the_channels_form() {
+        let cases = [
+            (ChannelKind::Sms, "13335559999", true),
+            (ChannelKind::Sms, "+4915112345678", true),
+            (ChannelKind::Sms, "abc", false),
+            (ChannelKind::GsmSms, "12", false),
+            (ChannelKind::Mms, "joe@example.org", true),
+            (ChannelKind::Mms, "joe@", false),
+            (ChannelKind::Sip, "sip:joe@example.org", true),
+            (ChannelKind::Sip, "joe@example.org", false),
+            (ChannelKind::Udp, "anything", true),
+            (ChannelKind::Sms, "", true),
+        ];
+        for (channel, address, is_one) in cases {
+            assert_eq!(fits(channel, address), is_one, "{channel:?} {address}");
+        }
+    }
+}
