@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///
 /// ```text
 ///   Input ─► step ─┬─ connection: open, command, done, closed      (open.rs, command.rs)
-///                  ├─ upstream: events, replies                    (sync.rs, apply.rs)
+///                  ├─ upstream: events, replies                    (sync.rs, apply.rs, judge.rs, folders.rs)
 ///                  └─ time                                         (tick.rs)
 ///              then: deliver what may be told (deliver.rs), write rows (rows.rs), release outputs (outbox.rs)
 /// ```

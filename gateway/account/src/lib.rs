@@ -4,7 +4,7 @@
 //! Pure: inputs go in, outputs come out, see [`contract`]. No I/O, no clock, no randomness but from a seed; so a whole day of a
 //! handset's life runs in a test in a millisecond, and any failure replays.
 //!
-//! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `deliver`,
+//! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`,
 //! `tick`, `rows`, `outbox`.
 
 pub mod contract;
@@ -17,6 +17,8 @@ mod deliver;
 mod device;
 mod entropy;
 mod filter;
+mod folders;
+mod judge;
 mod mirror;
 mod open;
 mod outbox;
