@@ -17,6 +17,12 @@ pub struct RequestKey {
 /// How long a body's hash is taken for a repeat, ms.
 pub const BODY_HASH_VALID_MS: i64 = 600_000;
 
+/// Effects remembered in all records of a session together; past it the oldest records go.
+const EFFECTS_MAX: usize = 2_048;
+/// What is remembered of an answer's text and of its code.
+const TEXT_BYTES_MAX: usize = 128;
+const CODE_BYTES_MAX: usize = 256;
+
 /// A mutating command of a remembered request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
@@ -24,6 +30,17 @@ pub enum Effect {
     Intended,
     /// Its tagged answer: status, code without brackets, text.
     Answered(Status, Option<String>, String),
+}
+
+impl Effect {
+    /// An answer as it is remembered: its words may be upstream's, and are cut; a code that is too long is left out, since half
+    /// of one would say something else.
+    fn bounded(self) -> Self {
+        let Effect::Answered(status, code, mut text) = self else { return self };
+        let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end.min(text.len()));
+        Effect::Answered(status, code.filter(|code| code.len() <= CODE_BYTES_MAX), text)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -88,13 +105,18 @@ impl Requests {
                 self.records.push_back(Record { key, at: now, position, effects });
             }
         }
-        while self.records.len() > limits::MUTATION_RECORDS_MAX {
+        // The records are one row of the store: however many changes a request holds, it stays within what a row may take.
+        let effects = |records: &VecDeque<Record>| records.iter().map(|r| r.effects.len()).sum::<usize>();
+        while self.records.len() > limits::MUTATION_RECORDS_MAX
+            || (self.records.len() > 1 && effects(&self.records) > EFFECTS_MAX)
+        {
             self.records.pop_front();
         }
     }
 
     /// It was answered.
     pub fn answer(&mut self, key: RequestKey, index: u32, effect: Effect, position: u64) {
+        let effect = effect.bounded();
         if let Some(record) = self.records.iter_mut().find(|record| record.key == key) {
             record.position = position;
             for (at, known) in &mut record.effects {
@@ -136,5 +158,26 @@ mod tests {
         assert!(requests.acknowledged(6));
         assert_eq!(requests.find(KEY, 2, Timestamp(1)), Repeat::New);
         assert_eq!(requests.find(NAMED, 2, Timestamp(i64::MAX)), done);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_however_much_a_request_changes() {
+        let mut requests = Requests::default();
+        for request in 0..8u8 {
+            let key = RequestKey { hash: [request; 32], named: true };
+            for index in 0..1_000 {
+                requests.intend(key, index, Timestamp(0), 1);
+                let long = Effect::Answered(Status::No, Some("x".repeat(9_000)), "ö".repeat(9_000));
+                requests.answer(key, index, long, 1);
+            }
+        }
+        let effects: usize = requests.records.iter().map(|record| record.effects.len()).sum();
+        assert!(effects <= EFFECTS_MAX, "{effects}");
+        let last = RequestKey { hash: [7; 32], named: true };
+        let Repeat::Answered(Status::No, None, text) = requests.find(last, 999, Timestamp(0)) else {
+            panic!("the last request is remembered");
+        };
+        assert!(text.len() <= TEXT_BYTES_MAX && text.starts_with('ö'));
+        assert_eq!(requests.find(RequestKey { hash: [0; 32], named: true }, 0, Timestamp(0)), Repeat::New);
     }
 }
