@@ -68,7 +68,6 @@ impl World {
     /// A world in the morning, with an upstream that has an empty INBOX and a gateway that was never used.
     pub fn new(traits: Traits) -> World {
         let options = Arc::new(Options {
-            capability: "IMAP4rev1 LITERAL+ IDLE XPIMAP1".into(),
             retention_ms: 24 * 3_600_000,
             log_events_max: 10_000,
             udp: Some(("push.example.org".to_owned(), 5143)),

@@ -8,7 +8,7 @@ use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
 use crate::outbox::Outbox;
 use pimap_session::SessionLog;
-use pimap_types::upstream::{UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
+use pimap_types::upstream::{Announced, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
 use pimap_types::{
     AccountKey, ConnectionId, Date, DeviceId, MailboxName, Response, Secret, Ticket, Timestamp,
 };
@@ -67,12 +67,13 @@ pub struct Account {
 }
 
 /// What is known of upstream.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Upstream {
     pub(crate) up: bool,
     pub(crate) notify: bool,
     pub(crate) mod_seqs: bool,
     pub(crate) refused: bool,
+    pub(crate) announced: Announced,
 }
 
 /// What a question was asked for.

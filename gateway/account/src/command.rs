@@ -208,7 +208,7 @@ impl Account {
         }
         match command {
             Command::Capability => {
-                self.write(conn, Response::Capability(self.options.capability.clone()));
+                self.write(conn, Response::Capability(self.capability(conn)));
                 ok()
             }
             Command::Noop | Command::Check => self.begin_poll(conn, running),

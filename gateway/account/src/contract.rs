@@ -8,7 +8,7 @@
 
 use pimap_types::command::Cursor;
 use pimap_types::rows::{Batch, StoreFault};
-use pimap_types::upstream::{UpstreamEvent, UpstreamReply, UpstreamRequest, WatchList};
+use pimap_types::upstream::{Announced, UpstreamEvent, UpstreamReply, UpstreamRequest, WatchList};
 use pimap_types::{Command, ConnectionId, DeviceId, Response, Secret, Tag, Ticket, Timestamp};
 use pimap_view::UidSet;
 use std::sync::Arc;
@@ -80,6 +80,8 @@ pub struct Open {
     pub request: Option<RequestKey>,
     /// What follows the LOGIN command in the input (`None` for a cookie).
     pub pending: Pending,
+    /// What upstream last announced to anybody; empty: not known.
+    pub announced: Announced,
 }
 
 /// How a connection proved itself.
@@ -230,8 +232,6 @@ pub enum Count {
 /// Settings of the owner, the same for all accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// CAPABILITY after login, without the word CAPABILITY.
-    pub capability: Arc<str>,
     /// How long a session without connection lives, ms.
     pub retention_ms: i64,
     /// Marks per session and mailbox; past it RESYNC.

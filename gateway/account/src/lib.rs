@@ -11,6 +11,7 @@ pub mod contract;
 
 pub mod account;
 mod apply;
+pub mod capability;
 mod command;
 mod connection;
 mod deliver;

@@ -18,6 +18,9 @@ const SEEN_PER_RETENTION: i64 = 16;
 
 impl Account {
     pub(crate) fn open(&mut self, open: Open) {
+        if !open.announced.is_empty() {
+            self.upstream.announced = open.announced.clone();
+        }
         if let OpenBy::Login { credential_epoch, .. } = &open.by {
             self.kill_cookies(Some(*credential_epoch));
         }
@@ -321,7 +324,7 @@ impl Account {
     }
 
     fn write_logged_in(&mut self, conn: ConnectionId, tag: &Tag) {
-        let code = Code::Capability(self.options.capability.clone());
+        let code = Code::Capability(self.capability(conn));
         self.count(Count::Command("LOGIN", "ok"));
         self.write(conn, Response::coded(tag, Status::Ok, code, "LOGIN completed"));
     }

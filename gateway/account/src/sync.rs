@@ -210,8 +210,9 @@ impl Account {
     /// A fact from the watching connection.
     pub(crate) fn upstream_event(&mut self, event: UpstreamEvent) {
         match event {
-            UpstreamEvent::Back { notify, mod_seqs, .. } => {
-                self.upstream = crate::account::Upstream { up: true, notify, mod_seqs, refused: false };
+            UpstreamEvent::Back { notify, mod_seqs, announced, .. } => {
+                self.upstream =
+                    crate::account::Upstream { up: true, notify, mod_seqs, refused: false, announced };
                 self.sync_faults.clear();
                 for mailbox in self.watched() {
                     self.sync(&mailbox);

@@ -5,7 +5,7 @@ use crate::config::{Auth, Config, StoreKind};
 use crate::directory::{Directory, Keys};
 use crate::drive::account::Deps;
 use crate::drive::upstream::LoginMode;
-use crate::front::{CAPABILITY, Front, Settings};
+use crate::front::{Front, Settings};
 use crate::listen::tls::{Tls, TlsFault};
 use crate::listen::{admin, http, tcp};
 use crate::upstream::Server;
@@ -242,7 +242,6 @@ fn login_mode(auth: &Auth) -> Result<LoginMode, StartFault> {
 fn options(config: &Config, udp: Option<(String, u16)>) -> Options {
     let session = &config.session;
     Options {
-        capability: CAPABILITY.into(),
         retention_ms: i64::try_from(session.retention.as_millis()).unwrap_or(i64::MAX),
         log_events_max: session.log_events_max,
         channels: udp.iter().map(|_| ChannelKind::Udp).collect(),

@@ -12,7 +12,9 @@ use crate::drive::credentials::Credentials;
 use cache::Cache;
 use futures_util::future::BoxFuture;
 use pimap_types::command::Login;
+use pimap_types::upstream::Announced;
 use pimap_types::{AccountKey, Secret};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,10 +22,10 @@ use tokio::time::Instant;
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 /// What upstream says to a name and password.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It let them in.
-    Accepted,
+    /// It let them in, and announces this.
+    Accepted(Announced),
     /// It refused them.
     Refused,
     /// It could not be asked.
@@ -66,6 +68,8 @@ pub struct Authenticator {
     separator: Option<char>,
     accept_for: Duration,
     cache: Cache,
+    /// What upstream last announced to somebody it let in. Held for a clone only.
+    announced: Mutex<Announced>,
 }
 
 impl Authenticator {
@@ -84,6 +88,7 @@ impl Authenticator {
             },
             accept_for: upstream.accept_cache,
             cache: Cache::new(),
+            announced: Mutex::default(),
         }
     }
 
@@ -121,7 +126,8 @@ impl Authenticator {
         let verdict = self.verifier.verify(account.as_str(), password).await;
         let now = Instant::now();
         match verdict {
-            Verdict::Accepted => {
+            Verdict::Accepted(announced) => {
+                *self.last_announced() = announced;
                 self.cache.accepted(account, digest, now + self.accept_for);
                 Ok(())
             }
@@ -131,6 +137,15 @@ impl Authenticator {
             }
             Verdict::Unavailable => Err(Refusal::Unavailable),
         }
+    }
+
+    /// What upstream last announced after a login; empty before the first one.
+    pub fn announced(&self) -> Announced {
+        self.last_announced().clone()
+    }
+
+    fn last_announced(&self) -> MutexGuard<'_, Announced> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Upstream refused the account's kept password: what was accepted is accepted no more.

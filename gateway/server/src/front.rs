@@ -2,14 +2,12 @@
 
 use crate::auth::Authenticator;
 use crate::directory::Directory;
+use pimap_account::capability;
+use pimap_account::contract::TransportKind;
 use pimap_types::{Code, ConnectionId, Response, Status};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// What works after LOGIN, and so is announced. `XPIMAPv1` states the protocol's version (P-IMAP 5.1.3); its parts that
-/// work are named one by one.
-pub const CAPABILITY: &str = "IMAP4rev1 LITERAL+ IDLE UIDPLUS MOVE UNSELECT ENABLE XPIMAPv1 xPIMAPcomplyrev06 XPIMAPPREF XPROVISION XFILTER";
 
 /// The session cookie's name (digest 16.4).
 pub const COOKIE: &str = "PIMAPSESSION";
@@ -46,8 +44,8 @@ impl Front {
     }
 
     /// CAPABILITY before LOGIN.
-    pub fn capability(&self, may_login: bool, starttls: bool) -> Arc<str> {
-        let mut words = CAPABILITY.to_owned();
+    pub fn capability(&self, kind: TransportKind, may_login: bool, starttls: bool) -> Arc<str> {
+        let mut words = capability::before_login(kind);
         if starttls {
             words.push_str(" STARTTLS");
         }
@@ -61,20 +59,8 @@ impl Front {
     pub fn greeting(&self, may_login: bool, starttls: bool) -> Response {
         Response::Untagged {
             status: Status::Ok,
-            code: Some(Code::Capability(self.capability(may_login, starttls))),
+            code: Some(Code::Capability(self.capability(TransportKind::Tcp, may_login, starttls))),
             text: "P-IMAP gateway ready".into(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::CAPABILITY;
-
-    /// P-IMAP 5.1.6: methods are listed when XENCRYPTED is there, RC40 never (digest 6).
-    #[test]
-    fn encryption_that_is_not_there_is_not_announced() {
-        assert!(CAPABILITY.split(' ').any(|word| word == "XPIMAPv1"));
-        assert!(!CAPABILITY.contains("XENCRYPTED") && !CAPABILITY.contains("RC40"));
     }
 }

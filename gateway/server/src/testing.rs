@@ -5,13 +5,13 @@ use crate::config::{Auth, LoginTemplate, Security, Upstream};
 use crate::directory::Directory;
 use crate::drive::account::Deps;
 use crate::drive::upstream::{AccountUpstream, Carried, Login, LoginMode, Upstreams};
-use crate::front::{CAPABILITY, Front, Settings};
+use crate::front::{Front, Settings};
 use futures_util::future::BoxFuture;
 use pimap_account::Options;
 use pimap_store::{Answer, Loaded, Memory, Sealer, Store};
 use pimap_types::rows::{Batch, IndexKey, StoreFault};
 use pimap_types::upstream::{
-    Data, Delta, Synced, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
+    Announced, Data, Delta, Synced, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
 };
 use pimap_types::{AccountKey, Flags, ModSeq, Secret, Timestamp, UidRanges, UidValidity};
 use std::cell::Cell;
@@ -72,7 +72,6 @@ impl Bench {
             upstreams: Box::new(Opener(mail.clone())),
             login_mode: LoginMode::Passthrough,
             options: OnceLock::from(Arc::new(Options {
-                capability: CAPABILITY.into(),
                 retention_ms: 86_400_000,
                 log_events_max: 10_000,
                 udp: None,
@@ -107,7 +106,9 @@ struct Pw;
 impl Verifier for Pw {
     fn verify(&self, _login: &str, password: &Secret) -> BoxFuture<'static, Verdict> {
         let right = password.expose() == b"pw";
-        Box::pin(async move { if right { Verdict::Accepted } else { Verdict::Refused } })
+        Box::pin(
+            async move { if right { Verdict::Accepted(Announced::default()) } else { Verdict::Refused } },
+        )
     }
 }
 
@@ -132,7 +133,9 @@ impl AccountUpstream for EmptyMail {
     fn set_login(&self, login: Login) {
         self.logins.lock().expect("lock").push(login);
         let events = self.events.lock().expect("lock").clone();
-        let back = UpstreamEvent::Back { notify: true, mod_seqs: true, uid_plus: true, r#move: true };
+        let announced = Announced::default();
+        let back =
+            UpstreamEvent::Back { notify: true, mod_seqs: true, uid_plus: true, r#move: true, announced };
         if let Some(events) = events {
             tokio::spawn(async move { events.send(back).await });
         }

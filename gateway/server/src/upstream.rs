@@ -39,7 +39,7 @@ impl Verifier for Server {
         let login = pimap_upstream::Login { user: login.to_owned(), password: password.clone() };
         Box::pin(async move {
             match pimap_upstream::verify(&settings, &login).await {
-                Ok(()) => Verdict::Accepted,
+                Ok(announced) => Verdict::Accepted(announced),
                 Err(VerifyError::Refused(text)) => {
                     tracing::info!(user = login.user, text, "upstream refuses a login");
                     Verdict::Refused

@@ -12,6 +12,7 @@ use crate::number::{ModSeq, Uid, UidValidity};
 use crate::response::ListItem;
 use crate::search::SearchKey;
 use crate::set::UidRanges;
+use std::sync::Arc;
 
 /// A mailbox under the UIDVALIDITY for which the UIDs of a request are meant (F22).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -256,6 +257,8 @@ pub enum UpstreamEvent {
         uid_plus: bool,
         /// Whether upstream has MOVE.
         r#move: bool,
+        /// All that it announces after login.
+        announced: Announced,
     },
     /// The watcher is down.
     Lost,
@@ -324,4 +327,35 @@ pub struct WatchList {
     pub mailboxes: Vec<MailboxName>,
     /// Whether mailboxes not named here matter too (a filter for ALL mailboxes is active).
     pub all: bool,
+}
+
+/// The words of upstream's CAPABILITY after login, in capitals and in order: what a handset may be promised depends on them.
+/// Cheap to clone. Empty: nobody has logged in yet.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Announced(Option<Arc<[Box<str>]>>);
+
+impl Announced {
+    /// From the words as announced.
+    pub fn new<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Self {
+        let mut words: Vec<Box<str>> =
+            words.into_iter().map(|word| word.as_ref().to_ascii_uppercase().into()).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self((!words.is_empty()).then(|| words.into()))
+    }
+
+    /// Every word.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|words| words.iter()).map(|word| &**word)
+    }
+
+    /// Whether the word, in capitals, was announced.
+    pub fn has(&self, word: &str) -> bool {
+        self.0.as_ref().is_some_and(|words| words.binary_search_by(|known| (**known).cmp(word)).is_ok())
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
 }

@@ -12,6 +12,7 @@ use crate::loan::{Heard, Loan};
 use crate::machine::collect::Collected;
 use async_imap::Client;
 use pimap_types::response::Status;
+use pimap_types::upstream::Announced;
 use pimap_wire::client::capability::Capabilities;
 use pimap_wire::client::code::Code;
 use pimap_wire::client::frame::ResponseFramer;
@@ -29,17 +30,20 @@ pub enum VerifyError {
 }
 
 /// Asks upstream whether a login is good: exactly one LOGIN, thrown away (F42).
-pub async fn verify(config: &UpstreamConfig, login: &Login) -> Result<(), VerifyError> {
+///
+/// What it announces to somebody who is in comes back.
+pub async fn verify(config: &UpstreamConfig, login: &Login) -> Result<Announced, VerifyError> {
     let unavailable = |_| VerifyError::Unavailable("mail server not reachable".into());
     let greeted = greeted(config).await.map_err(unavailable)?;
     match log_in(greeted, config, login).await {
         Ok(connection) => {
+            let announced = connection.announced.clone();
             connection.log_out().await;
-            Ok(())
+            Ok(announced)
         }
         Err(LoginOutcome::Refused(text) | LoginOutcome::BareRefusal(text)) => Err(VerifyError::Refused(text)),
         Err(LoginOutcome::Unavailable(text)) => Err(VerifyError::Unavailable(text)),
-        Err(LoginOutcome::Accepted) => Ok(()),
+        Err(LoginOutcome::Accepted) => Ok(Announced::default()),
     }
 }
 
@@ -86,16 +90,16 @@ async fn greet(config: &UpstreamConfig) -> Result<Greeted, Fault> {
     }
     let capabilities = match capabilities {
         Some(capabilities) => capabilities,
-        None => ask_capabilities(&mut connection).await?,
+        None => Capabilities::from_words(&ask_capabilities(&mut connection).await?),
     };
     let (io, framer) = connection.into_parts();
     Ok(Greeted { io, framer, capabilities })
 }
 
-async fn ask_capabilities(connection: &mut Connection) -> Result<Capabilities, Fault> {
+async fn ask_capabilities(connection: &mut Connection) -> Result<Vec<String>, Fault> {
     let mut collected = Collected::default();
     connection.run(&Request::Capability, &mut collected).await?;
-    collected.capability.map(|words| Capabilities::from_words(&words)).ok_or(Fault::Misbehaved)
+    collected.capability.ok_or(Fault::Misbehaved)
 }
 
 /// Logs in and switches on what upstream has; one attempt.
@@ -206,12 +210,10 @@ async fn prepare(connection: &mut Connection, heard: &Heard) -> Result<(), Fault
     let tagged = heard.tagged.as_deref().and_then(condition_of).and_then(|c| c.code);
     let words = match tagged {
         Some(Code::Capability(words)) => words,
-        _ => Vec::new(),
+        _ => ask_capabilities(connection).await?,
     };
-    connection.capabilities = match words.is_empty() {
-        true => ask_capabilities(connection).await?,
-        false => Capabilities::from_words(&words),
-    };
+    connection.capabilities = Capabilities::from_words(&words);
+    connection.announced = Announced::new(&words);
     let can = connection.capabilities;
     if can.enable && can.condstore {
         let mut collected = Collected::default();

@@ -9,6 +9,7 @@ use crate::machine::collect::Collected;
 use bytes::Bytes;
 use pimap_types::number::{ModSeq, UidValidity};
 use pimap_types::set::UidRanges;
+use pimap_types::upstream::Announced;
 use pimap_types::{MailboxName, limits};
 use pimap_wire::client::assemble::Assembler;
 use pimap_wire::client::capability::Capabilities;
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     response_timeout: Duration,
     /// What the server can do.
     pub(crate) capabilities: Capabilities,
+    /// Everything that was announced after login.
+    pub(crate) announced: Announced,
     /// QRESYNC is on: VANISHED instead of EXPUNGE, UID and MODSEQ in every FETCH.
     pub(crate) qresync: bool,
     /// CONDSTORE is on for the whole connection; else each SELECT asks for it.
@@ -93,6 +96,7 @@ impl Connection {
             last_number: 0,
             response_timeout,
             capabilities: Capabilities::default(),
+            announced: Announced::default(),
             qresync: false,
             condstore: false,
             selected: None,

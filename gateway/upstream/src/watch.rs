@@ -25,7 +25,6 @@ use crate::pool::Pool;
 use pimap_types::MailboxName;
 use pimap_types::response::Status;
 use pimap_types::upstream::{UpstreamEvent, WatchList};
-use pimap_wire::client::capability::Capabilities;
 use pimap_wire::client::request::Request;
 use pimap_wire::client::response::UpstreamResponse;
 use std::collections::HashMap;
@@ -143,17 +142,24 @@ pub(crate) async fn watch(
 async fn announce_polling(pool: &Pool, events: &mpsc::Sender<UpstreamEvent>, mut backoff: Backoff) {
     loop {
         if let Ok(lease) = pool.lease(None, false).await {
-            let can = lease.connection.capabilities;
+            let event = back(&lease.connection, false);
             pool.give_back(lease);
-            let _ = events.send(back(can, false)).await;
+            let _ = events.send(event).await;
             return;
         }
         sleep(backoff.next_delay()).await;
     }
 }
 
-fn back(can: Capabilities, notify: bool) -> UpstreamEvent {
-    UpstreamEvent::Back { notify, mod_seqs: can.condstore, uid_plus: can.uid_plus, r#move: can.r#move }
+fn back(connection: &Connection, notify: bool) -> UpstreamEvent {
+    let can = connection.capabilities;
+    UpstreamEvent::Back {
+        notify,
+        mod_seqs: can.condstore,
+        uid_plus: can.uid_plus,
+        r#move: can.r#move,
+        announced: connection.announced.clone(),
+    }
 }
 
 /// One watching connection.
@@ -188,7 +194,7 @@ impl Watcher<'_> {
         }
         let told = std::mem::take(&mut self.out);
         self.open_first(&list_now).await?;
-        let first = std::mem::replace(&mut self.out, vec![back(can, self.watching.notify)]);
+        let first = std::mem::replace(&mut self.out, vec![back(&self.connection, self.watching.notify)]);
         self.out.extend(told);
         self.out.extend(first);
         self.tell().await?;

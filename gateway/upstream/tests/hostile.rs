@@ -278,7 +278,7 @@ async fn preauth_and_floods_before_login() {
         let fake = Fake::start_with_greeting(greeting, "", |_, _, _| Answer::Default).await;
         let outcome = verify(&at_port(fake.port), &login("joe")).await;
         if greeting.starts_with("* OK") {
-            assert_eq!(outcome, Ok(()), "free text holds no literal");
+            assert!(outcome.is_ok(), "free text holds no literal");
         } else {
             assert!(matches!(outcome, Err(VerifyError::Unavailable(_))), "{greeting}: {outcome:?}");
             assert_eq!(fake.count("LOGIN"), 0);
@@ -308,7 +308,7 @@ async fn odd_lines_around_a_login_do_no_harm() {
         false => Answer::Default,
     })
     .await;
-    assert_eq!(verify(&at_port(fake.port), &login("joe")).await, Ok(()));
+    assert!(verify(&at_port(fake.port), &login("joe")).await.is_ok());
     assert_eq!(fake.count("CAPABILITY"), 2, "before and after the login: neither told by itself");
 }
 

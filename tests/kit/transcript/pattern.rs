@@ -34,6 +34,8 @@ pub fn show(bytes: &[u8]) -> String {
 enum Piece {
     Octets(Vec<u8>),
     Capture(String),
+    /// The words of a CAPABILITY code, which grow with what works.
+    Words,
     FreeText,
 }
 
@@ -56,6 +58,12 @@ impl Pattern {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let after = &rest[first.len_utf8()..];
+            if expected && rest.starts_with("...]") {
+                pieces.push(Piece::Octets(std::mem::take(&mut octets)));
+                pieces.push(Piece::Words);
+                rest = &rest[3..];
+                continue;
+            }
             let name_length =
                 after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
             if first == '\\' {
@@ -90,7 +98,7 @@ impl Pattern {
                         captures.get(name).ok_or_else(|| format!("${name} was never heard"))?,
                     );
                 }
-                Piece::FreeText => return Err("free text cannot be sent".to_owned()),
+                Piece::FreeText | Piece::Words => return Err("free text cannot be sent".to_owned()),
             }
         }
         Ok(line)
@@ -113,6 +121,7 @@ impl Pattern {
                 Piece::Octets(octets) if rest.starts_with(octets) => octets.len(),
                 Piece::Octets(_) => return false,
                 Piece::FreeText => rest.len(),
+                Piece::Words => rest.iter().take_while(|byte| **byte != b']').count(),
                 Piece::Capture(name) => {
                     let word = rest.iter().take_while(|byte| capturable(**byte)).count();
                     let known = captures.entry(name.clone()).or_insert_with(|| rest[..word].to_vec());

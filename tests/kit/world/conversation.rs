@@ -5,8 +5,10 @@
 //! learns of neither.
 
 use pimap_account::Input;
+use pimap_account::capability::before_login;
 use pimap_account::contract::{CommandInput, Open, OpenBy, Pending, RequestKey, Transport, TransportKind};
 use pimap_types::command::{Cursor, Login};
+use pimap_types::upstream::Announced;
 use pimap_types::{Code, Command, ConnectionId, Response, Secret, Status, Tag};
 use pimap_wire::decode::decode;
 use pimap_wire::encode::encode;
@@ -365,7 +367,7 @@ impl Conversation {
             (true, command) => self.give(tag, command, inputs),
             (false, Command::Login(login)) => self.log_in(tag, login, inputs),
             (false, Command::Capability) => {
-                self.write_own(&Response::Capability("IMAP4rev1 XPIMAP1".into()));
+                self.write_own(&Response::Capability(before_login(self.kind).into()));
                 self.answer(&Response::tagged(&tag, Status::Ok, "CAPABILITY completed"));
             }
             (false, command) => match self.manner.cookie.take() {
@@ -400,6 +402,7 @@ impl Conversation {
             cursors: self.manner.ack.is_some(),
             request: self.request,
             pending: self.pending(),
+            announced: Announced::default(),
         };
         self.member = true;
         self.phase = Phase::Running;

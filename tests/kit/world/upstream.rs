@@ -10,7 +10,9 @@ mod answer;
 use super::mail::Mail;
 use pimap_account::contract::Carry;
 use pimap_types::response::ListItem;
-use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
+use pimap_types::upstream::{
+    Announced, Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
+};
 use pimap_types::{Date, MailboxName, ModSeq, Ticket, Uid, UidRanges};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -32,6 +34,19 @@ impl Traits {
     pub const RICH: Traits = Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true };
     /// A server that has nothing.
     pub const POOR: Traits = Traits { mod_seqs: false, uid_plus: false, r#move: false, notify: false };
+
+    /// What such a server announces.
+    pub fn announced(self) -> Announced {
+        let rich = [
+            (self.mod_seqs, "CONDSTORE"),
+            (self.mod_seqs, "QRESYNC"),
+            (self.uid_plus, "UIDPLUS"),
+            (self.r#move, "MOVE"),
+            (self.notify, "NOTIFY"),
+        ];
+        let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
+        Announced::new(["IMAP4REV1", "IDLE"].into_iter().chain(has))
+    }
 }
 
 /// How far a question is.
@@ -222,7 +237,8 @@ impl Upstream {
         }
         self.watching = true;
         let Traits { mod_seqs, uid_plus, r#move, notify } = self.traits;
-        self.events.push_back(UpstreamEvent::Back { notify, mod_seqs, uid_plus, r#move });
+        let announced = self.traits.announced();
+        self.events.push_back(UpstreamEvent::Back { notify, mod_seqs, uid_plus, r#move, announced });
         self.unpolled.clear();
     }
 

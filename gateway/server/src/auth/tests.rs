@@ -20,7 +20,7 @@ impl Verifier for Counting {
             tokio::time::sleep(Duration::from_millis(100)).await;
             match (down, right) {
                 (true, _) => Verdict::Unavailable,
-                (false, true) => Verdict::Accepted,
+                (false, true) => Verdict::Accepted(Announced::new(["SORT"])),
                 (false, false) => Verdict::Refused,
             }
         })

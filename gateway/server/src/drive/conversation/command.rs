@@ -80,7 +80,11 @@ impl<L: Link> Conversation<L> {
         let tag = deferred.tag.clone();
         match &deferred.command {
             Command::Capability => {
-                let words = self.front.capability(self.manner.may_login, self.manner.starttls);
+                let words = self.front.capability(
+                    self.manner.transport.kind,
+                    self.manner.may_login,
+                    self.manner.starttls,
+                );
                 self.outbox.write_own(&Response::Capability(words));
                 self.answer(&Response::tagged(&tag, Status::Ok, "CAPABILITY completed"));
             }
@@ -179,6 +183,7 @@ impl<L: Link> Conversation<L> {
             cursors: self.manner.cursors,
             request: self.manner.request,
             pending: self.pending(),
+            announced: self.front.authenticator.announced(),
         };
         let membership = Membership::new(account, self.conn);
         membership.account.send(Mail::Join { open, outbox: self.outbox(), credentials });

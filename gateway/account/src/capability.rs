@@ -1,0 +1,81 @@
+//! What is announced, as data: each capability with what it depends on. Nothing stands here before it works, and nothing that an
+//! upstream is needed for is promised where upstream does not have it (RFC 3501 6.1.1, P-IMAP 5.1.3).
+
+use crate::account::Account;
+use crate::contract::TransportKind;
+use pimap_types::ConnectionId;
+use pimap_types::upstream::Announced;
+use std::sync::Arc;
+
+/// What a capability depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Needs {
+    /// Nothing: the gateway does it before any server.
+    Nothing,
+    /// That upstream announces this word.
+    #[expect(dead_code, reason = "the first capability that needs upstream is yet to come")]
+    Upstream(&'static str),
+    /// A connection that stays open.
+    Stream,
+}
+
+/// In the order in which they are written.
+const TABLE: &[(&str, Needs)] = &[
+    ("IMAP4rev1", Needs::Nothing),
+    ("LITERAL+", Needs::Nothing),
+    ("IDLE", Needs::Stream),
+    ("UIDPLUS", Needs::Nothing),
+    ("MOVE", Needs::Nothing),
+    ("UNSELECT", Needs::Nothing),
+    ("ENABLE", Needs::Nothing),
+    // The protocol's version; its parts that work are named one by one.
+    ("XPIMAPv1", Needs::Nothing),
+    ("xPIMAPcomplyrev06", Needs::Nothing),
+    ("XPIMAPPREF", Needs::Nothing),
+    ("XPROVISION", Needs::Nothing),
+    ("XFILTER", Needs::Nothing),
+];
+
+/// What is announced before LOGIN, when upstream has not been asked yet.
+pub fn before_login(kind: TransportKind) -> String {
+    line(kind, &Announced::default())
+}
+
+fn line(kind: TransportKind, announced: &Announced) -> String {
+    let holds = |needs: Needs| match needs {
+        Needs::Nothing => true,
+        Needs::Upstream(word) => announced.has(word),
+        Needs::Stream => kind != TransportKind::HttpBatch,
+    };
+    let words: Vec<&str> = TABLE.iter().filter(|(_, needs)| holds(*needs)).map(|(word, _)| *word).collect();
+    words.join(" ")
+}
+
+impl Account {
+    /// CAPABILITY after login on this connection, without the word itself.
+    pub(crate) fn capability(&self, conn: ConnectionId) -> Arc<str> {
+        let kind = self.connections.get(&conn).map_or(TransportKind::Tcp, |c| c.transport.kind);
+        line(kind, &self.upstream.announced).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P-IMAP 5.1.6: methods are listed when XENCRYPTED is there, RC40 never (digest 6).
+    #[test]
+    fn encryption_that_is_not_there_is_not_announced() {
+        let words = before_login(TransportKind::Tcp);
+        assert!(words.split(' ').any(|word| word == "XPIMAPv1"));
+        assert!(!words.contains("XENCRYPTED") && !words.contains("RC40"));
+    }
+
+    /// IDLE cannot be issued where the response ends with the request (digest 16.3).
+    #[test]
+    fn a_batch_is_not_promised_idle() {
+        let has_idle = |kind| before_login(kind).split(' ').any(|word| word == "IDLE");
+        assert!(has_idle(TransportKind::Tcp) && has_idle(TransportKind::HttpStream));
+        assert!(!has_idle(TransportKind::HttpBatch));
+    }
+}
