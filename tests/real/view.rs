@@ -195,3 +195,20 @@ fn a_plain_client_beside_the_gateway_keeps_recent() {
     let told = untagged(&stage.dovecot.login("joe").ok("SELECT INBOX"));
     assert!(told.contains("* 2 RECENT"), "{told}");
 }
+
+/// RFC 3501 7.1: a client that finds no `\*` among the permanent flags keeps its keywords to itself.
+#[test]
+fn new_keywords_may_be_tried_and_are_kept() {
+    let stage = Stage::new();
+    stage.deliver(&["one"]);
+    let mut client = stage.client("joe");
+    let told = untagged(&client.ok("SELECT INBOX"));
+    let permanent = line(&told, "* OK [PERMANENTFLAGS (");
+    assert!(permanent.contains("\\Seen") && permanent.contains("\\*)]"), "{permanent}");
+    let told = untagged(&client.ok("STORE 1 +FLAGS ($Fresh)"));
+    assert!(told.contains("$Fresh"), "{told}");
+    let mut other = stage.dovecot.login("joe");
+    other.ok("EXAMINE INBOX");
+    assert!(untagged(&other.ok("FETCH 1 (FLAGS)")).contains("$Fresh"));
+    assert!(untagged(&client.ok("EXAMINE INBOX")).contains("[PERMANENTFLAGS ()]"));
+}

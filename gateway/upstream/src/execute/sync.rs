@@ -52,10 +52,11 @@ pub(super) async fn sync(
 
 fn synced(opened: &Collected, delta: Delta) -> Option<Synced> {
     let flags = opened.flags.clone().unwrap_or_default();
-    // EXAMINE may report that nothing can be changed permanently, which is true of EXAMINE and not of the mailbox.
+    // EXAMINE may report that nothing can be changed permanently, which is true of EXAMINE and not of the mailbox. `\*` says no
+    // more than that a new keyword may be tried (RFC 3501 7.1); what a server makes of it is in its answer to STORE.
     let permanent_flags = match opened.permanent_flags.clone() {
         Some((permanent, any)) if any || !permanent.is_empty() => (permanent, any),
-        _ => (flags.clone(), false),
+        _ => (flags.clone(), true),
     };
     let (messages, largest) = match &delta {
         Delta::Full { uids, .. } => {
