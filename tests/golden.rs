@@ -76,6 +76,11 @@ fn f07_lost_select() {
 }
 
 #[test]
+fn f08_lost_resync() {
+    play("f08-lost-resync.pimap");
+}
+
+#[test]
 fn f09_crash() {
     play("f09-crash.pimap");
 }
@@ -83,6 +88,11 @@ fn f09_crash() {
 #[test]
 fn f09_crash_offered() {
     play("f09-crash-offered.pimap");
+}
+
+#[test]
+fn f11_expired_cursor() {
+    play("f11-expired-cursor.pimap");
 }
 
 #[test]
@@ -108,6 +118,11 @@ fn f14_zombie() {
 #[test]
 fn f15_flapping() {
     play("f15-flapping.pimap");
+}
+
+#[test]
+fn f18_flagged() {
+    play("f18-flagged.pimap");
 }
 
 #[test]
@@ -173,6 +188,11 @@ fn f35_echo_poor() {
 #[test]
 fn f45_in_doubt() {
     play("f45-in-doubt.pimap");
+}
+
+#[test]
+fn f53_unmounted() {
+    play("f53-unmounted.pimap");
 }
 
 #[test]

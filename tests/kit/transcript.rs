@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Octets are written as they are, except `\r`, `\n`, `\\`, `\xNN`; a literal stands in its line as `{3}\r\nabc`.
-//! In expected lines `...` stands for free text at the end of a status line, and `$name` (lower case) for a
+//! In expected lines `...` stands for free text at the end of a status line, `[CAPABILITY ...]` for whatever is listed there, and `$name` (lower case) for a
 //! word that is remembered and put in wherever `$name` comes again; a plain dollar before a small letter is
 //! `\$`. Strict: every line is listed and nothing may be left over. With `UPDATE_GOLDEN=1` the file is rewritten with what
 //! was heard, to be reviewed like code.

@@ -229,6 +229,32 @@ fn broken_framing_costs_its_sender_alone() {
     assert_eq!(stage.post(LOGIN).status, 200);
 }
 
+/// F1: a zipped answer cut at any place is no answer, whatever could be inflated of it: the next login says it all again.
+#[test]
+fn a_zipped_answer_that_was_cut_is_told_again() {
+    let stage = Stage::new();
+    stage.deliver(&["one", "two", "three"]);
+    let site = stage.gateway.site();
+    let mut other = stage.dovecot.login("joe");
+    stage.post("a LOGIN joe#P1 pw\r\nb SELECT INBOX\r\n");
+    let whole = post(&site, &Post::new("c LOGIN joe#P1 pw\r\nd SELECT INBOX\r\n").gzip());
+    let octets = whole.body_octets;
+    for (round, cut) in [(1, 1), (2, octets / 3), (3, octets / 2), (4, octets.saturating_sub(3))] {
+        other.flag("INBOX", 1, if round % 2 == 1 { "+FLAGS (\\Flagged)" } else { "-FLAGS (\\Flagged)" });
+        let mut connection = site.connect().expect("a connection");
+        let request = Post::new("e LOGIN joe#P1 pw\r\nf SELECT INBOX\r\ng FETCH 1:* (FLAGS)\r\n").gzip();
+        connection.send(&request.bytes()).expect("a request");
+        // The head is some 200 octets; what is cut is the body.
+        let broken = connection.answer_within(200 + cut).expect_err("an answer that was cut");
+        assert!(broken.heard.is_none_or(|heard| heard.body_octets < octets * 2), "it came whole");
+        connection.reset();
+        let told = stage.post("h LOGIN joe#P1 pw\r\ni SELECT INBOX\r\nj FETCH 1 (FLAGS)\r\n").text();
+        let flagged = line(&told, "* 1 FETCH (FLAGS").contains("Flagged");
+        assert_eq!(flagged, round % 2 == 1, "{told}");
+        assert!(told.contains("* 3 EXISTS") && told.contains("j OK"), "{told}");
+    }
+}
+
 /// PI-105, first half: a handset whose stream is gone misses nothing.
 #[test]
 fn what_a_broken_stream_did_not_bring_comes_with_the_next_login() {

@@ -171,6 +171,11 @@ impl SessionLog {
         self.mark(mailbox, uid, |told| told.flags(uid, flags, class));
     }
 
+    /// The handset's own STORE was answered with these flags.
+    pub fn stored(&mut self, mailbox: &MailboxName, uid: Uid, flags: &Flags) {
+        self.mark(mailbox, uid, |told| told.stored(uid, flags));
+    }
+
     fn mark(&mut self, mailbox: &MailboxName, uid: Uid, change: impl FnOnce(&mut Told)) {
         if let Some(told) = self.mailboxes.get_mut(mailbox).filter(|told| !told.resync) {
             change(told);

@@ -28,7 +28,8 @@ pub enum Presence {
 pub struct Mark {
     /// Membership.
     pub presence: Presence,
-    /// New flags of a message that is [`Presence::Same`]; last known ones of one that arrived.
+    /// New flags of a message that is [`Presence::Same`], or that the handset's own STORE took out of the view; last known ones
+    /// of one that arrived.
     pub flags: Option<Flags>,
     /// Delivery.
     pub class: Class,

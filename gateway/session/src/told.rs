@@ -86,6 +86,14 @@ impl Told {
         }
     }
 
+    /// The handset's own STORE left the message with these flags. If that took it out of the view, or it had left before, the
+    /// flags are the answer all the same; the departure follows later (digest 5, F18).
+    pub fn stored(&mut self, uid: Uid, flags: &Flags) {
+        if let Some(mark) = self.marks.get_mut(&uid).filter(|mark| mark.presence == Presence::Gone) {
+            mark.flags = Some(flags.clone());
+        }
+    }
+
     /// Whether a message entered that EXISTS cannot announce (digest 1.3): it shows at the next SELECT.
     pub fn is_stale(&self) -> bool {
         let mut below = self.marks.range(..=Uid::new(self.told_max.max(1)).unwrap_or(UID_ONE));

@@ -188,7 +188,7 @@ impl Player<'_> {
     fn write_leftovers(&mut self, out: &mut String) {
         for party in self.stage.parties() {
             while let Ok(Heard::Line(line)) = self.hear(&party, Patience::Leftover) {
-                out.push_str(&Act::Hear(party.clone(), show(&line)).write());
+                out.push_str(&Act::Hear(party.clone(), written(&line)).write());
             }
         }
     }
@@ -197,7 +197,7 @@ impl Player<'_> {
         let pattern = Pattern::read(expected, true);
         let Ok(Heard::Line(line)) = self.hear(party, Patience::Due) else { return };
         let kept = pattern.is_ok_and(|pattern| pattern.matches(&line, &mut self.captures));
-        let text = if kept { expected.to_owned() } else { show(&line) };
+        let text = if kept { expected.to_owned() } else { written(&line) };
         out.push_str(&Act::Hear(party.clone(), text).write());
     }
 
@@ -208,12 +208,24 @@ impl Player<'_> {
                 Ok(Heard::Line(line)) => {
                     let open: Vec<&String> = lines.iter().filter(|line| !heard.contains(*line)).collect();
                     let found = self.find(&line, &open).ok().flatten();
-                    heard.push(found.map_or_else(|| show(&line), |at| open[at].clone()));
+                    heard.push(found.map_or_else(|| written(&line), |at| open[at].clone()));
                 }
                 _ => break,
             }
         }
         out.push_str(&Act::HearAnyOrder(party.clone(), heard).write());
+    }
+}
+
+/// A line as a scene has it: what a CAPABILITY code lists grows with the gateway and is no part of most scenes.
+fn written(line: &[u8]) -> String {
+    let text = show(line);
+    match text.split_once("[CAPABILITY ") {
+        Some((before, rest)) => match rest.split_once(']') {
+            Some((_, after)) => format!("{before}[CAPABILITY ...]{after}"),
+            None => text,
+        },
+        None => text,
     }
 }
 

@@ -17,6 +17,7 @@
 //! @ hold store · @ release store                       batches wait
 //! @ unanswered                                         what was sent is carried out upstream, and not answered yet
 //! @ watcher deaf                                       the watching connection hears nothing from now on
+//! @ unmounted TIMES                                    so many looks at a mailbox find it empty
 //! @ woken DEVICE · @ asleep DEVICE                     whether it was woken and not heard of since
 //! @ holds MAILBOX UID:FLAGS …                          what upstream holds, exactly
 //! ```
@@ -172,6 +173,9 @@ impl Stage for WorldStage {
             ["upstream", "lost"] => self.world.upstream.lose_connections(),
             ["upstream", "back"] => self.world.upstream.come_back(),
             ["watcher", "deaf"] => self.world.upstream.deafen(),
+            ["unmounted", times] => {
+                self.world.upstream.unmounted = times.parse().map_err(|_| "no number")?;
+            }
             ["watcher", "lost"] => self.world.upstream.lose_watcher(),
             ["woken", device] => self.expect_woken(device, true)?,
             ["asleep", device] => self.expect_woken(device, false)?,

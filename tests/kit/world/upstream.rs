@@ -99,6 +99,8 @@ pub struct Upstream {
     pub events: VecDeque<UpstreamEvent>,
     /// Today in the server's zone.
     pub today: Date,
+    /// So many looks at a mailbox find it empty, as one whose disk is not mounted (F53).
+    pub unmounted: u32,
     watch: WatchList,
     /// The watching connection is up.
     watching: bool,
@@ -119,6 +121,7 @@ impl Upstream {
             reachable: true,
             questions: Vec::new(),
             events: VecDeque::new(),
+            unmounted: 0,
             today: Date(0),
             watch: WatchList::default(),
             watching: false,

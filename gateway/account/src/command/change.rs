@@ -89,6 +89,12 @@ impl Account {
         for report in reports {
             self.apply_flags(&mailbox, report, Some(&owner));
         }
+        if !silent && let Some(session) = self.session_mut(&owner) {
+            // Also of a message that left the view by it the flags are the answer (RFC 3501 6.4.6).
+            for report in reports {
+                session.stored(&mailbox, report.uid, &report.flags);
+            }
+        }
         if silent && let Some(c) = self.connections.get_mut(&conn) {
             c.silent = true;
         }

@@ -67,7 +67,7 @@ impl SessionLog {
         let Some((_, told)) = self.selected_told().filter(|(_, told)| !told.resync) else { return false };
         let tellable = |mark: &crate::Mark, uid: Uid| match mark.presence {
             Presence::Arrived => uid.get() > told.told_max,
-            Presence::Gone => flush.departures >= needed(mark.own),
+            Presence::Gone => mark.flags.is_some() || flush.departures >= needed(mark.own),
             Presence::Same => mark.flags.is_some(),
         };
         told.repeat_exists
@@ -111,13 +111,17 @@ fn tell_flags(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut Vec<
     let tellable: Vec<Uid> = told
         .marks
         .iter()
-        .filter(|(_, mark)| mark.presence == Presence::Same && mark.flags.is_some())
+        .filter(|(_, mark)| mark.presence != Presence::Arrived && mark.flags.is_some())
         .filter(|(_, mark)| !flush.pushed_only || mark.class == Class::Pushed)
         .map(|(uid, _)| *uid)
         .collect();
     for uid in tellable {
-        let (Some(seq), Some(mark)) = (told.view.rank(uid), told.marks.remove(&uid)) else { continue };
-        let flags: Flags = mark.flags.unwrap_or_default();
+        let (Some(seq), Some(mut mark)) = (told.view.rank(uid), told.marks.remove(&uid)) else { continue };
+        let flags: Flags = mark.flags.take().unwrap_or_default();
+        if mark.presence == Presence::Gone {
+            // What it is left with is told; that it is gone is not.
+            told.marks.insert(uid, mark.clone());
+        }
         let recent = told.is_recent(uid);
         lines.push(Response::FetchFlags { seq, uid: Some(uid), flags: flags.clone(), recent });
         offer.flags.push((uid, flags, mark.class));

@@ -33,7 +33,17 @@ impl Upstream {
         let today = self.today;
         let mod_seqs = self.traits.mod_seqs;
         let data = match request {
-            Sync { mailbox, known, facts } => self.synced(&mailbox, known.as_ref(), facts)?,
+            Sync { mailbox, known, facts } => {
+                let mounted = self.unmounted == 0;
+                self.unmounted = self.unmounted.saturating_sub(1);
+                let Data::Synced(mut synced) = self.synced(&mailbox, known.as_ref(), facts)? else {
+                    return Err(UpstreamFault::Misbehaved);
+                };
+                if !mounted {
+                    synced.delta = Delta::Full { uids: UidRanges::new(), facts: Vec::new() };
+                }
+                Data::Synced(synced)
+            }
             Facts(at, uids) => Data::Facts(self.open(&at)?.facts(|uid, _| contains(&uids, uid), mod_seqs)),
             Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
             Fetch(at, uids, wanted) => return self.fetch(&at, &uids, &wanted),
