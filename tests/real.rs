@@ -8,6 +8,8 @@
 
 #[path = "real/clients.rs"]
 mod clients;
+#[path = "real/compress.rs"]
+mod compress;
 #[path = "real/hidden.rs"]
 mod hidden;
 #[path = "real/http.rs"]

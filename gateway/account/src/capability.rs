@@ -17,6 +17,8 @@ enum Needs {
     Upstream(&'static str),
     /// A connection that stays open.
     Stream,
+    /// A connection of IMAP's own: HTTP has a coding of its own for its bodies.
+    Tcp,
 }
 
 /// In the order in which they are written.
@@ -28,6 +30,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("MOVE", Needs::Nothing),
     ("UNSELECT", Needs::Nothing),
     ("ENABLE", Needs::Nothing),
+    ("COMPRESS=DEFLATE", Needs::Tcp),
     // The protocol's version; its parts that work are named one by one.
     ("XPIMAPv1", Needs::Nothing),
     ("xPIMAPcomplyrev06", Needs::Nothing),
@@ -46,6 +49,7 @@ fn line(kind: TransportKind, announced: &Announced) -> String {
         Needs::Nothing => true,
         Needs::Upstream(word) => announced.has(word),
         Needs::Stream => kind != TransportKind::HttpBatch,
+        Needs::Tcp => kind == TransportKind::Tcp,
     };
     let words: Vec<&str> = TABLE.iter().filter(|(_, needs)| holds(*needs)).map(|(word, _)| *word).collect();
     words.join(" ")
@@ -77,5 +81,13 @@ mod tests {
         let has_idle = |kind| before_login(kind).split(' ').any(|word| word == "IDLE");
         assert!(has_idle(TransportKind::Tcp) && has_idle(TransportKind::HttpStream));
         assert!(!has_idle(TransportKind::HttpBatch));
+    }
+
+    /// RFC 4978 is about a connection; a body over HTTP has `Content-Encoding` (digest 16.3).
+    #[test]
+    fn only_a_connection_of_its_own_is_compressed() {
+        let compresses = |kind| before_login(kind).split(' ').any(|word| word == "COMPRESS=DEFLATE");
+        assert!(compresses(TransportKind::Tcp));
+        assert!(!compresses(TransportKind::HttpStream) && !compresses(TransportKind::HttpBatch));
     }
 }

@@ -214,6 +214,8 @@ impl Account {
             Command::Noop | Command::Check => self.begin_poll(conn, running),
             Command::Logout => self.begin_logout(conn, running),
             Command::Login(_) => bad("already logged in"),
+            // Where a connection can be compressed its driver answers.
+            Command::Compress(_) => bad("this connection cannot be compressed"),
             Command::Enable(words) => self.begin_enable(conn, words),
             Command::List(pattern) => self.begin_list(conn, pattern, false),
             Command::Lsub(pattern) => self.begin_list(conn, pattern, true),

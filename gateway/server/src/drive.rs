@@ -8,6 +8,7 @@
 //! ```
 
 pub mod account;
+pub mod compression;
 pub mod conversation;
 pub mod credentials;
 pub mod fetch;

@@ -113,6 +113,8 @@ pub enum Command {
         /// Its criteria.
         criteria: Criteria,
     },
+    /// COMPRESS (RFC 4978 3) with the mechanism's name in capitals; the connection's affair, not the account's.
+    Compress(String),
     /// XACK: presents a cursor on a connection that stays open (design D5).
     Xack(Cursor),
 }
@@ -125,6 +127,7 @@ impl Command {
             Command::Noop => "NOOP",
             Command::Logout => "LOGOUT",
             Command::Login(_) => "LOGIN",
+            Command::Compress(_) => "COMPRESS",
             Command::Enable(_) => "ENABLE",
             Command::List(_) => "LIST",
             Command::Lsub(_) => "LSUB",

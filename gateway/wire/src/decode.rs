@@ -86,6 +86,7 @@ fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         "LOGOUT" => Ok(Command::Logout),
         "LOGIN" => auth::login(scanner),
         "ENABLE" => auth::enable(scanner),
+        "COMPRESS" => auth::compress(scanner),
         "LIST" => mailbox::list_pattern(scanner).map(Command::List),
         "LSUB" => mailbox::list_pattern(scanner).map(Command::Lsub),
         "CREATE" => mailbox::argument(scanner).map(Command::Create),

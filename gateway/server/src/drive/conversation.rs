@@ -15,9 +15,11 @@ mod append;
 mod apply;
 mod clock;
 mod command;
+mod compress;
 #[cfg(test)]
 mod tests;
 
+use super::compression::Compression;
 use super::link::{Link, Read};
 use super::mail::{AccountHandle, Membership};
 use super::outbox::{Outbox, Signal, Taken};
@@ -87,6 +89,8 @@ pub struct Conversation<L> {
     membership: Option<Membership>,
     phase: Phase,
     outgoing: Outgoing,
+    /// From the OK to COMPRESS on.
+    compression: Option<Box<Compression>>,
     clock: Clock,
     /// The input has ended in good order.
     input_ended: bool,
@@ -139,6 +143,8 @@ enum Phase {
     Ending { finished: bool },
     /// TLS is to begin once `OK` is sent.
     StartTls,
+    /// The connection is compressed once `OK` is sent; with the tag of a COMPRESS that waits for what is being sent.
+    Compressing(Option<Tag>),
     /// The end.
     Over,
 }
@@ -200,6 +206,7 @@ impl<L: Link> Conversation<L> {
             membership: None,
             phase: Phase::Listening,
             outgoing: Outgoing::default(),
+            compression: None,
             input_ended: false,
             pipelined: false,
             logging_out: false,
@@ -243,16 +250,16 @@ impl<L: Link> Conversation<L> {
     /// over is known to have been there (F2).
     fn poll_action(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         if self.wants_input()
-            && let Poll::Ready(read) = self.link.poll_read(cx, self.framer.input())
+            && let Poll::Ready(read) = self.poll_read(cx)
         {
             return Poll::Ready(read.map_or_else(Action::Unreadable, Action::Read));
         }
         if self.outgoing.under_way {
-            let left = self.outgoing.octets.len();
-            if let Poll::Ready(sent) = self.link.poll_send(cx, &mut self.outgoing.octets) {
+            let left = self.unsent();
+            if let Poll::Ready(sent) = self.poll_send(cx) {
                 return Poll::Ready(sent.map_or_else(Action::Lost, |()| Action::Sent));
             }
-            if self.outgoing.octets.len() < left {
+            if self.unsent() != left {
                 // A slow handset is not one that does not read.
                 self.clock.sending_since = tokio::time::Instant::now();
             }
@@ -287,7 +294,8 @@ impl<L: Link> Conversation<L> {
             return false;
         }
         match self.phase {
-            Phase::Over | Phase::StartTls => false,
+            // What comes next may be compressed, or not: that is known once the answer is with the socket.
+            Phase::Over | Phase::StartTls | Phase::Compressing(_) => false,
             Phase::Listening | Phase::Idling | Phase::LoggedOut | Phase::Ending { .. } => true,
             _ => self.framer.input().len() < READ_AHEAD_BYTES_MAX,
         }
@@ -306,6 +314,7 @@ impl<L: Link> Conversation<L> {
                 None => break,
             }
         }
+        self.answer_compress();
         let undecided = self.membership.is_none()
             && (self.framer.has_buffered()
                 || matches!(self.phase, Phase::Admitting { .. } | Phase::Recalling { .. }));

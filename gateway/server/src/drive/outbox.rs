@@ -273,15 +273,22 @@ impl Outbox {
             if state.octets.is_empty() && state.signals.is_empty() && !overflowed {
                 return None;
             }
-            Taken {
-                octets: Bytes::from(std::mem::take(&mut state.octets)),
-                signals: std::mem::take(&mut state.signals),
-                lines: state.held.is_empty().then_some(state.lines),
-                caused_at: state.caused_at.take(),
-            }
+            state.take()
         };
         self.room.notify_one();
         Some(taken)
+    }
+
+    /// A line of the conversation's own, taken at once with all that was before it, and with nothing that comes after it.
+    /// Not to be called while a message is half written.
+    pub fn write_last(&self, response: &Response) -> Taken {
+        let taken = {
+            let mut state = self.state();
+            state.line(response);
+            state.take()
+        };
+        self.room.notify_one();
+        taken
     }
 
     /// The conversation is over: writers are told, nothing is kept.
@@ -299,6 +306,15 @@ impl Outbox {
 }
 
 impl State {
+    fn take(&mut self) -> Taken {
+        Taken {
+            octets: Bytes::from(std::mem::take(&mut self.octets)),
+            signals: std::mem::take(&mut self.signals),
+            lines: self.held.is_empty().then_some(self.lines),
+            caused_at: self.caused_at.take(),
+        }
+    }
+
     fn line(&mut self, response: &Response) {
         let target = if self.message_open { &mut self.held } else { &mut self.octets };
         pimap_wire::encode::encode(response, target);

@@ -1,4 +1,4 @@
-//! LOGIN (RFC 3501 6.2.3, P-IMAP 5.1.4) and ENABLE (RFC 5161).
+//! LOGIN (RFC 3501 6.2.3, P-IMAP 5.1.4), ENABLE (RFC 5161) and COMPRESS (RFC 4978).
 
 use super::{DecodeError, Parsed, Scanner};
 use pimap_types::command::Login;
@@ -53,6 +53,12 @@ fn split_user(user: &str) -> Parsed<User<'_>> {
         return Err(NAME);
     }
     Ok(User { local, domain, device })
+}
+
+/// The mechanism of COMPRESS; whether it is known is not the grammar's to say.
+pub(super) fn compress(scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    scanner.space()?;
+    Ok(Command::Compress(scanner.atom("a compression mechanism")?.to_ascii_uppercase()))
 }
 
 /// The words of ENABLE. Unknown ones are legal and ignored later (RFC 5161 3.1).

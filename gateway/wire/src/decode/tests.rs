@@ -91,6 +91,17 @@ fn a_tag_is_needed() {
 }
 
 #[test]
+fn compress_names_a_mechanism() {
+    check("COMPRESS DEFLATE", Command::Compress("DEFLATE".into()));
+    check("compress deflate", Command::Compress("DEFLATE".into()));
+    check("COMPRESS LZW", Command::Compress("LZW".into()));
+    refused(
+        Status::Bad,
+        &["COMPRESS", "COMPRESS ", "COMPRESS \"DEFLATE\"", "COMPRESS DEFLATE 9", "COMPRESS (DEFLATE)"],
+    );
+}
+
+#[test]
 fn login_names_users_and_devices() {
     check("LOGIN joe#P6505551234 pw", login("joe", None, Some("P6505551234")));
     check("LOGIN joe#P6505551234@foo.com pw", login("joe", Some("foo.com"), Some("P6505551234")));

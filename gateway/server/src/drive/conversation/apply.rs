@@ -25,6 +25,7 @@ impl<L: Link> Conversation<L> {
             Action::Finished => self.on_finished(),
             Action::Deadline => self.on_deadline(),
             Action::Unreadable(error) if self.manner.is_http() => self.on_broken_body(&error),
+            Action::Unreadable(error) if self.is_undeflatable(&error) => self.on_undeflatable(&error),
             Action::Unreadable(error) | Action::Lost(error) => {
                 tracing::debug!(conn = self.conn.0, %error, "handset is gone");
                 self.phase = Phase::Over;
@@ -74,7 +75,7 @@ impl<L: Link> Conversation<L> {
         }
     }
 
-    fn on_taken(&mut self, taken: Taken) {
+    pub(super) fn on_taken(&mut self, taken: Taken) {
         if self.outbox.outlook() == Outlook::Overflowed {
             tracing::warn!(conn = self.conn.0, "handset reads too slowly; cut off");
             self.phase = Phase::Over;
@@ -98,6 +99,7 @@ impl<L: Link> Conversation<L> {
         for signal in outgoing.signals {
             self.on_signal(signal);
         }
+        self.after_compress();
     }
 
     fn on_signal(&mut self, signal: Signal) {

@@ -62,13 +62,23 @@ impl<L: Link> Conversation<L> {
                 // PI-095: a response that is read whole cannot be idled in.
                 self.refuse(deferred, Status::Bad, None, "IDLE needs an open request body");
             }
+            (true, Command::Compress(mechanism)) => {
+                let mechanism = mechanism.clone();
+                self.on_compress(deferred, &mechanism);
+            }
             (true, _) => self.give(deferred),
             (false, _) => self.before_login(deferred),
         }
     }
 
     /// Answers a command without asking the account.
-    fn refuse(&mut self, deferred: Deferred, status: Status, code: Option<Code>, text: &'static str) {
+    pub(super) fn refuse(
+        &mut self,
+        deferred: Deferred,
+        status: Status,
+        code: Option<Code>,
+        text: &'static str,
+    ) {
         let Deferred { tag, message, .. } = deferred;
         if let Some(message) = message {
             message.answered(&mut self.framer);

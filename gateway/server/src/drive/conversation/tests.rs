@@ -1,5 +1,7 @@
 //! Conversations over an in-memory pipe on paused time: logins, literals, silence, faults, draining.
 
+mod compress;
+
 use super::*;
 use crate::drive::link::Stream;
 use crate::front::Settings;
