@@ -31,6 +31,11 @@ fn cursor_resume() {
 }
 
 #[test]
+fn esearch() {
+    play("esearch.pimap");
+}
+
+#[test]
 fn expiry() {
     play("expiry.pimap");
 }
@@ -268,6 +273,16 @@ fn logout() {
 #[test]
 fn preferences() {
     play("preferences.pimap");
+}
+
+#[test]
+fn searchres() {
+    play("searchres.pimap");
+}
+
+#[test]
+fn searchres_failed() {
+    play("searchres-failed.pimap");
 }
 
 #[test]

@@ -222,6 +222,7 @@ fn atom(key: &SearchKey) -> Result<Option<Atom<&SearchKey>>, FilterRefused> {
         SearchKey::New => return Err(FilterRefused::SessionKey("NEW")),
         SearchKey::Old => return Err(FilterRefused::SessionKey("OLD")),
         SearchKey::Sequence(_) => return Err(FilterRefused::SessionKey("a sequence set")),
+        SearchKey::Saved => return Err(FilterRefused::SessionKey("$")),
         SearchKey::Uid(_) => return Err(FilterRefused::Uid),
     }))
 }

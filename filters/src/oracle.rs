@@ -46,7 +46,12 @@ pub(crate) fn meets(program: &SearchKey, message: &Message, today: Date) -> bool
             holds(&message.body, text)
                 || message.headers.iter().any(|(name, value)| holds(name, text) || holds(value, text))
         }
-        SearchKey::Recent | SearchKey::New | SearchKey::Old | SearchKey::Uid(_) | SearchKey::Sequence(_) => {
+        SearchKey::Recent
+        | SearchKey::New
+        | SearchKey::Old
+        | SearchKey::Uid(_)
+        | SearchKey::Sequence(_)
+        | SearchKey::Saved => {
             panic!("{program:?} has no place in a filter")
         }
     }
@@ -64,9 +69,12 @@ fn holds(value: &[u8], text: &[u8]) -> bool {
 /// Whether a program may not be stored, by digest 1.2 and F31. The limits are not its concern.
 pub(crate) fn refused(program: &SearchKey, nots: usize) -> bool {
     match program {
-        SearchKey::Recent | SearchKey::New | SearchKey::Old | SearchKey::Uid(_) | SearchKey::Sequence(_) => {
-            true
-        }
+        SearchKey::Recent
+        | SearchKey::New
+        | SearchKey::Old
+        | SearchKey::Uid(_)
+        | SearchKey::Sequence(_)
+        | SearchKey::Saved => true,
         SearchKey::DaysBeforeToday(_) => nots % 2 == 1,
         SearchKey::Not(key) => refused(key, nots + 1),
         SearchKey::And(keys) => keys.iter().any(|key| refused(key, nots)),
@@ -141,6 +149,7 @@ fn forbidden_leaf() -> BoxedStrategy<SearchKey> {
         SearchKey::Old,
         SearchKey::Uid(set.clone()),
         SearchKey::Sequence(set),
+        SearchKey::Saved,
     ])
     .boxed()
 }

@@ -31,6 +31,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("UNSELECT", Needs::Nothing),
     ("ENABLE", Needs::Nothing),
     ("COMPRESS=DEFLATE", Needs::Tcp),
+    ("ESEARCH", Needs::Nothing),
+    ("SEARCHRES", Needs::Nothing),
     // The protocol's version; its parts that work are named one by one.
     ("XPIMAPv1", Needs::Nothing),
     ("xPIMAPcomplyrev06", Needs::Nothing),

@@ -8,6 +8,7 @@ mod idle;
 mod preference;
 mod provision;
 mod read;
+pub(crate) mod search;
 mod select;
 mod status;
 
@@ -230,13 +231,11 @@ impl Account {
             Command::Unselect => self.begin_unselect(conn),
             Command::Fetch(target, items) => self.begin_fetch(conn, target, items),
             Command::Store(target, change) => self.begin_store(conn, target, change, running),
-            Command::Search { by_uid, charset, program } => {
-                self.begin_search(conn, *by_uid, charset.clone(), program)
-            }
+            Command::Search { .. } => self.begin_search(conn, command, running),
             Command::Copy(target, to) => self.begin_copy(conn, target, to, false, running),
             Command::Move(target, to) => self.begin_copy(conn, target, to, true, running),
             Command::Expunge => self.begin_expunge(conn, None),
-            Command::UidExpunge(set) => self.begin_expunge(conn, Some(set)),
+            Command::UidExpunge(target) => self.begin_expunge(conn, Some(target)),
             Command::Append(append) => self.begin_append(conn, append, running),
             Command::Idle => self.begin_idle(conn, running),
             Command::Xprovision { device, notification_id } => {
@@ -315,7 +314,10 @@ impl Account {
     ) -> Progress {
         let reply = match self.fault_of(conn, reply) {
             Ok(reply) => reply,
-            Err(progress) => return progress,
+            Err(progress) => {
+                self.nothing_saved(conn, command);
+                return progress;
+            }
         };
         match command {
             Command::List(_) => self.listed(conn, false, reply),
@@ -331,7 +333,7 @@ impl Account {
             }
             Command::Fetch(target, _) => self.fetched(conn, target, reply),
             Command::Store(_, change) => self.stored(conn, change, running, reply),
-            Command::Search { by_uid, .. } => self.searched(conn, *by_uid, reply),
+            Command::Search { .. } => self.searched(conn, command, running, reply),
             Command::Copy(_, to) => self.copied(conn, to, false, running, reply),
             Command::Move(_, to) => self.copied(conn, to, true, running, reply),
             Command::Expunge | Command::UidExpunge(_) | Command::Close => {

@@ -1,5 +1,6 @@
 //! A handset's connection, as the owner sees it: what runs on it and what going on with it proves (design D5, "Evidence").
 
+use crate::command::search::Reduced;
 use crate::contract::{Pending, Transport, TransportKind};
 use pimap_session::{RequestKey, SessionLog};
 use pimap_types::upstream::MailboxAt;
@@ -131,6 +132,8 @@ pub(crate) enum Stage {
     Asked,
     /// The second question was asked.
     AskedAgain,
+    /// A search was asked: what is to be made of the answer.
+    Searching(Box<Reduced>),
     /// All is done but that the mirror must see it.
     Ending(Box<Ending>),
 }

@@ -11,7 +11,7 @@
 //!                     └────── cursor before it ────────┘      no cursor: repeated, or RESYNC
 //! ```
 //!
-//! Reading order: [`mark`], [`told`], [`offer`], [`log`], [`repeat`], [`takeover`], [`rows`], [`codec`].
+//! Reading order: [`mark`], [`told`], [`offer`], [`log`], [`repeat`], [`takeover`], `saved`, [`rows`], [`codec`].
 
 pub mod codec;
 pub mod log;
@@ -19,6 +19,7 @@ pub mod mark;
 pub mod offer;
 pub mod repeat;
 pub mod rows;
+mod saved;
 pub mod takeover;
 pub mod told;
 

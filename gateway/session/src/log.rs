@@ -7,6 +7,7 @@ use crate::mark::{Class, Presence};
 use crate::offer::{BaselineKind, Offer, Selected};
 use crate::repeat::{Effect, RequestKey, Requests};
 use crate::rows::Dirty;
+use crate::saved::Saved;
 use crate::told::Told;
 use pimap_types::command::Cursor;
 use pimap_types::{Flags, MailboxName, SessionId, Timestamp, Uid, UidValidity, limits};
@@ -58,6 +59,8 @@ pub struct SessionLog {
     pub(crate) forgot: bool,
     pub(crate) mailboxes: BTreeMap<MailboxName, Told>,
     pub(crate) offers: VecDeque<Offer>,
+    /// `$`.
+    pub(crate) saved: Option<Saved>,
     pub(crate) dirty: Dirty,
 }
 
@@ -87,6 +90,7 @@ impl SessionLog {
             forgot: false,
             mailboxes: BTreeMap::new(),
             offers: VecDeque::new(),
+            saved: None,
             dirty: Dirty::head(),
         }
     }
@@ -277,6 +281,7 @@ impl SessionLog {
             told.selected_again(uid_next, selected.read_only);
         }
         self.selected = Some(selected);
+        self.saved = None;
         let forgot = self.forgot;
         self.forget_oldest_mailbox();
         match kind {
@@ -289,6 +294,7 @@ impl SessionLog {
     /// Nothing is selected any more (CLOSE, UNSELECT, a SELECT that failed). The view stays told.
     pub fn deselect(&mut self) {
         let Some(before) = self.selected.take() else { return };
+        self.saved = None;
         self.make_room();
         let position = self.advance();
         self.offers.push_back(Offer { position, ..Offer::new(None, Some(before), 0) });

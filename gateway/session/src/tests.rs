@@ -6,5 +6,6 @@ mod flush;
 mod handset;
 mod http;
 mod lies;
+mod saved;
 mod search;
 mod tcp;

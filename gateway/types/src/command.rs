@@ -3,7 +3,7 @@
 use crate::ids::DeviceId;
 use crate::mailbox::{Flags, MailboxName};
 use crate::preference::{PreferenceName, PreferenceSetting};
-use crate::search::{Criteria, SearchKey};
+use crate::search::{Criteria, ReturnOptions, SearchKey};
 use crate::secret::Secret;
 use crate::set::SequenceSet;
 use std::sync::Arc;
@@ -15,6 +15,22 @@ pub enum Target {
     Uids(SequenceSet),
     /// Positions in the client view.
     Mobile(SequenceSet),
+    /// `$`: the messages that the session last saved (RFC 5182), in a command that speaks in UIDs or in positions.
+    Saved {
+        /// A `UID` form.
+        by_uid: bool,
+    },
+}
+
+impl Target {
+    /// Whether it is a `UID` form.
+    pub const fn by_uid(&self) -> bool {
+        match self {
+            Target::Uids(_) => true,
+            Target::Mobile(_) => false,
+            Target::Saved { by_uid } => *by_uid,
+        }
+    }
 }
 
 /// One decoded command.
@@ -67,6 +83,8 @@ pub enum Command {
     Search {
         /// Whether the answer is in UIDs.
         by_uid: bool,
+        /// What RETURN asks for (RFC 4731).
+        returns: Option<ReturnOptions>,
         /// The charset named, in capitals.
         charset: Option<String>,
         /// The program.
@@ -79,7 +97,7 @@ pub enum Command {
     /// EXPUNGE (6.4.3)
     Expunge,
     /// UID EXPUNGE (RFC 4315)
-    UidExpunge(SequenceSet),
+    UidExpunge(Target),
     /// APPEND (6.3.11); the message follows as a stream of exactly `size` octets.
     Append(Append),
     /// IDLE (RFC 2177); ended by DONE.

@@ -107,6 +107,15 @@ pub enum Response {
     Flags(Flags),
     /// `* SEARCH n …`
     Search(Vec<u32>),
+    /// `* ESEARCH (TAG "tag") UID item …` (RFC 4731 3.1).
+    ExtendedSearch {
+        /// The tag of the command that is answered.
+        tag: Option<Tag>,
+        /// The numbers are UIDs.
+        by_uid: bool,
+        /// What is returned, in order.
+        items: Vec<SearchItem>,
+    },
     /// `* LIST (attributes) "d" name`, or `* LSUB`.
     List {
         /// LSUB instead of LIST.
@@ -145,6 +154,19 @@ pub enum Response {
         /// Its criteria as source text.
         criteria: Option<Vec<u8>>,
     },
+}
+
+/// An item of an ESEARCH response.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum SearchItem {
+    /// `MIN n`
+    Min(u32),
+    /// `MAX n`
+    Max(u32),
+    /// `COUNT n`
+    Count(u32),
+    /// `ALL set`: ascending inclusive ranges, never none.
+    All(Vec<(u32, u32)>),
 }
 
 /// A preference's value in `XGETPIMAPPREFS`.

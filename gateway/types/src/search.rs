@@ -53,6 +53,23 @@ pub enum SearchKey {
     Uid(SequenceSet),
     /// A bare sequence set: positions in the client view.
     Sequence(SequenceSet),
+    /// `$`, bare or after UID: the messages that the session last saved (RFC 5182).
+    Saved,
+}
+
+/// What a search is to return (RFC 4731 3.1, RFC 5182 2.1). `RETURN ()` is `RETURN (ALL)`; without RETURN there are none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ReturnOptions {
+    /// MIN: the lowest number found.
+    pub min: bool,
+    /// MAX: the highest.
+    pub max: bool,
+    /// ALL: every number, as a set.
+    pub all: bool,
+    /// COUNT: how many.
+    pub count: bool,
+    /// SAVE: what is found becomes `$`.
+    pub save: bool,
 }
 
 /// A header field with a search key of its own.

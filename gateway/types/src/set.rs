@@ -86,6 +86,31 @@ impl UidRanges {
         }
     }
 
+    /// The UIDs of this set that are not in `other`.
+    pub fn difference(&self, other: &UidRanges) -> UidRanges {
+        let mut out = Vec::new();
+        let mut holes = other.ranges.iter().peekable();
+        for (first, last) in self.ranges.iter().copied() {
+            while holes.next_if(|hole| hole.1 < first).is_some() {}
+            // What is left of this range; nothing once a hole reaches its end.
+            let mut from = Some(first);
+            while let Some(start) = from {
+                let Some(hole) = holes.peek().filter(|hole| hole.0 <= last) else {
+                    out.push((start, last));
+                    break;
+                };
+                if start < hole.0 {
+                    out.push((start, hole.0 - 1));
+                }
+                from = hole.1.checked_add(1).filter(|next| *next <= last);
+                if from.is_some() {
+                    holes.next();
+                }
+            }
+        }
+        UidRanges { ranges: out }
+    }
+
     /// The UIDs in both sets.
     pub fn intersection(&self, other: &UidRanges) -> UidRanges {
         let (mut i, mut j, mut out) = (0, 0, Vec::new());

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::UidSet;
 use pimap_types::set::SetNumber;
-use pimap_types::{SequenceSet, Target, UidRanges};
+use pimap_types::{MobileSeq, SequenceSet, Target, UidRanges};
 use std::fmt;
 
 /// The command names a position that the client view does not have; its answer is BAD (RFC 3501 9, `seq-number`).
@@ -27,11 +27,13 @@ impl fmt::Display for BeyondView {
 
 impl std::error::Error for BeyondView {}
 
-/// The UIDs a command names, of those the handset was told.
-pub fn resolve(target: &Target, told: &UidSet) -> Result<UidRanges, BeyondView> {
+/// The UIDs a command names, of those the handset was told. `saved` is what `$` holds.
+pub fn resolve(target: &Target, told: &UidSet, saved: &UidRanges) -> Result<UidRanges, BeyondView> {
     match target {
         Target::Uids(set) => Ok(resolve_uids(set, told)),
         Target::Mobile(set) => resolve_positions(set, told),
+        // What was expunged since is not in it any more (RFC 5182 2.1).
+        Target::Saved { .. } => Ok(told.intersect_ranges(saved)),
     }
 }
 
@@ -61,8 +63,27 @@ pub fn resolve_positions(set: &SequenceSet, told: &UidSet) -> Result<UidRanges, 
 
 /// The positions, ascending, of those UIDs that the handset was told: a SEARCH result in message numbers.
 pub fn positions(told: &UidSet, uids: &UidRanges) -> Vec<u32> {
-    let span = |&(first, last): &(u32, u32)| {
-        told.count_through(first.saturating_sub(1)) + 1..=told.count_through(last)
-    };
-    uids.ranges().iter().flat_map(span).collect()
+    position_ranges(told, uids).into_iter().flat_map(|(first, last)| first..=last).collect()
+}
+
+/// The same as ranges: ascending, disjoint and not adjacent.
+pub fn position_ranges(told: &UidSet, uids: &UidRanges) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &(first, last) in uids.ranges() {
+        let (first, last) = (told.count_through(first.saturating_sub(1)) + 1, told.count_through(last));
+        match ranges.last_mut() {
+            _ if first > last => {}
+            Some(tail) if first <= tail.1 + 1 => tail.1 = last,
+            _ => ranges.push((first, last)),
+        }
+    }
+    ranges
+}
+
+/// The shortest set that names, of all the handset was told, exactly these: UIDs that it was not told lie within as they
+/// please. For a question whose answer is cut to the view.
+pub fn spans(told: &UidSet, uids: &UidRanges) -> UidRanges {
+    let uid_at = |position| MobileSeq::new(position).and_then(|position| told.select(position));
+    let span = |(first, last)| Some((uid_at(first)?.get(), uid_at(last)?.get()));
+    UidRanges::from_pairs(position_ranges(told, uids).into_iter().filter_map(span))
 }

@@ -5,6 +5,7 @@
 
 mod code;
 mod pimap;
+mod search;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,9 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
                 out.push(b' ');
                 write_number(*number, out);
             }
+        }
+        Response::ExtendedSearch { tag, by_uid, items } => {
+            search::write_extended(tag.as_ref(), *by_uid, items, out)
         }
         Response::List { subscribed, item } => write_list_item(*subscribed, item, out),
         Response::Status(mailbox, items) => write_status(mailbox, items, out),

@@ -4,10 +4,12 @@
 //! they outlive both (digest 1.2); search programs the other way round. Depth and number of keys are bounded, so that
 //! neither reading nor evaluating a program can exhaust the stack.
 
+mod arguments;
 mod criteria;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use arguments::return_options;
 pub use criteria::parse_criteria;
 pub(crate) use criteria::{LiteralForm, criteria_list, write_criteria};
 
@@ -118,6 +120,7 @@ impl Grammar {
                 self.only_in_search()?;
                 sequence_set(scanner).map(SearchKey::Sequence)
             }
+            Some(b'$') => self.saved(scanner),
             _ => {
                 let word = scanner.atom("a search key")?.to_ascii_uppercase();
                 self.named_key(&word, scanner, depth)
@@ -158,6 +161,9 @@ impl Grammar {
             "UID" => {
                 self.only_in_search()?;
                 scanner.space()?;
+                if scanner.peek() == Some(b'$') {
+                    return self.saved(scanner);
+                }
                 sequence_set(scanner).map(Key::Uid)
             }
             "LARGER" => number(scanner).map(Key::Larger),
@@ -210,6 +216,13 @@ impl Grammar {
             }
             _ => Ok(text),
         }
+    }
+
+    /// `$` (RFC 5182 3).
+    fn saved(&self, scanner: &mut Scanner<'_>) -> Parsed<SearchKey> {
+        self.only_in_search()?;
+        scanner.expect(b'$', "a set")?;
+        Ok(SearchKey::Saved)
     }
 
     /// A stored filter outlives sequence numbers, `\Recent` and UIDVALIDITY (digest 1.2).

@@ -158,13 +158,12 @@ impl Account {
     }
 
     /// EXPUNGE of what is visible and `\Deleted`: asked for by a search first, because the mirror need not keep flags.
-    pub(super) fn begin_expunge(&mut self, conn: ConnectionId, only: Option<&SequenceSet>) -> Progress {
+    pub(super) fn begin_expunge(&mut self, conn: ConnectionId, only: Option<&Target>) -> Progress {
         if self.numbers_refused(conn) {
             return no("CLIENTBUG", "the mailbox must be synchronised again: SELECT it first");
         }
-        let everything = SequenceSet(vec![(SetNumber::Number(1), SetNumber::Star)]);
-        let target = Target::Uids(only.cloned().unwrap_or(everything));
-        let (at, uids) = match self.aimed(conn, &target) {
+        let everything = Target::Uids(SequenceSet(vec![(SetNumber::Number(1), SetNumber::Star)]));
+        let (at, uids) = match self.aimed(conn, only.unwrap_or(&everything)) {
             Ok(aimed) => aimed,
             Err(progress) => return progress,
         };
@@ -216,10 +215,12 @@ impl Account {
         deleted: &UidRanges,
     ) -> Progress {
         let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
-        let Some(told) = self.session(&owner).and_then(|s| s.told(&mailbox)) else { return Progress::Over };
+        let Some(session) = self.session(&owner) else { return Progress::Over };
+        let Some(told) = session.told(&mailbox) else { return Progress::Over };
         let mut uids = told.view.intersect_ranges(deleted);
-        if let Command::UidExpunge(set) = command {
-            uids = uids.intersection(&translate::resolve_uids(set, &told.view));
+        if let Command::UidExpunge(target) = command {
+            let named = translate::resolve(target, &told.view, &session.saved());
+            uids = uids.intersection(&named.unwrap_or_default());
         }
         // A plain EXPUNGE takes all that is `\Deleted`: it is harmless only if that is what was asked for (F20).
         let known = self.mirrors.get(&mailbox).is_some_and(|mirror| told.view == mirror.uids);

@@ -6,7 +6,7 @@ use crate::connection::{Ending, Owner, Running, Task};
 use crate::contract::{Count, Output, Pending, TransportKind};
 use pimap_session::repeat::Effect;
 use pimap_session::{Departures, Flush};
-use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Target};
+use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status};
 
 impl Account {
     pub(crate) fn finish(&mut self, conn: ConnectionId, ending: Ending) {
@@ -70,10 +70,12 @@ impl Account {
             | Command::UidExpunge(_)
             | Command::Move(..)
             | Command::Select { .. } => Departures::All,
-            Command::Fetch(Target::Mobile(_), _)
-            | Command::Store(Target::Mobile(_), _)
-            | Command::Copy(Target::Mobile(_), _)
-            | Command::Search { by_uid: false, .. } => Departures::Held,
+            Command::Fetch(target, _) | Command::Store(target, _) | Command::Copy(target, _)
+                if !target.by_uid() =>
+            {
+                Departures::Held
+            }
+            Command::Search { by_uid: false, .. } => Departures::Held,
             _ => Departures::NotOwn,
         };
         let Some(c) = self.connections.get(&conn) else { return Departures::Held };

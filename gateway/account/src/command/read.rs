@@ -1,14 +1,12 @@
-//! FETCH and SEARCH on the mobile repository (RFC 3501 6.4.4, 6.4.5; digest 5; F18, F25, F28, F32).
+//! FETCH on the mobile repository, and which messages a command names (RFC 3501 6.4.5; digest 5; F18, F25, F32).
 
 use super::{Progress, bad, no, ok};
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner, Stage};
 use crate::contract::Carry;
 use pimap_types::command::FetchItem;
-use pimap_types::search::SearchKey;
-use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
-use pimap_types::{Code, ConnectionId, Response, Status, Target, UidRanges};
+use pimap_types::{Code, ConnectionId, Status, Target, UidRanges};
 use pimap_view::{UidSet, translate};
 use std::sync::Arc;
 
@@ -26,14 +24,17 @@ impl Account {
             let live = self.live_if_ready(&owner, &mailbox);
             return Ok(live.map(|live| translate::resolve_uids(set, &live)).unwrap_or_default());
         }
-        let Some(told) = self.session(&owner).and_then(|s| s.told(&mailbox)) else {
-            return Err(Progress::Over);
+        let Some(session) = self.session(&owner) else { return Err(Progress::Over) };
+        let Some(told) = session.told(&mailbox) else { return Err(Progress::Over) };
+        let saved = match target {
+            Target::Saved { .. } => session.saved(),
+            _ => UidRanges::new(),
         };
-        translate::resolve(target, &told.view).map_err(|_| bad("a message number beyond the mailbox"))
+        translate::resolve(target, &told.view, &saved).map_err(|_| bad("a message number beyond the mailbox"))
     }
 
     /// The client view, frozen for the numbers of one FETCH.
-    fn numbers(&self, owner: &Owner, mailbox: &pimap_types::MailboxName) -> UidSet {
+    pub(super) fn numbers(&self, owner: &Owner, mailbox: &pimap_types::MailboxName) -> UidSet {
         match self.session(owner).and_then(|s| s.told(mailbox)) {
             Some(told) if !told.resync => told.view.clone(),
             _ => self.live_if_ready(owner, mailbox).map(|live| live.into_owned()).unwrap_or_default(),
@@ -59,7 +60,7 @@ impl Account {
             return no("UNAVAILABLE", "the mailbox is not known yet; try again");
         };
         let mut items = items.to_vec();
-        if matches!(target, Target::Uids(_)) && !items.contains(&FetchItem::Uid) {
+        if target.by_uid() && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
         }
         let read_only =
@@ -91,51 +92,6 @@ impl Account {
         }
     }
 
-    /// SEARCH runs upstream without the view filter, in UIDs, and is intersected with the client view here (F28).
-    pub(super) fn begin_search(
-        &mut self,
-        conn: ConnectionId,
-        by_uid: bool,
-        charset: Option<String>,
-        program: &SearchKey,
-    ) -> Progress {
-        self.tell_before(conn);
-        if self.numbers_refused(conn) && !by_uid {
-            return no("CLIENTBUG", "the mailbox must be synchronised again: SELECT it first");
-        }
-        let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
-        let Some(at) = self.mirrors.get(&mailbox).and_then(|m| m.at(&mailbox)) else {
-            return no("UNAVAILABLE", "the mailbox is not known yet; try again");
-        };
-        let numbers = self.numbers(&owner, &mailbox);
-        let recent_from = self.session(&owner).and_then(|s| s.told(&mailbox)).map_or(0, |t| t.recent_from);
-        let program = match translated(program, &numbers, recent_from) {
-            Ok(program) => program,
-            Err(text) => return bad(text),
-        };
-        if numbers.is_empty() {
-            self.write(conn, Response::Search(Vec::new()));
-            return ok();
-        }
-        let request = UpstreamRequest::Search(at, charset, program);
-        let ticket = self.ask(request, Carry::Nothing, Question::Command(conn));
-        Progress::Asked(ticket, Stage::Asked)
-    }
-
-    pub(super) fn searched(&mut self, conn: ConnectionId, by_uid: bool, reply: UpstreamReply) -> Progress {
-        let UpstreamReply::Ok(Data::Uids(found)) = reply else { return self.refused(reply) };
-        let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
-        let numbers = self.numbers(&owner, &mailbox);
-        let visible = numbers.intersect_ranges(&found);
-        let result = if by_uid {
-            visible.iter().map(|uid| uid.get()).collect()
-        } else {
-            translate::positions(&numbers, &visible)
-        };
-        self.write(conn, Response::Search(result));
-        ok()
-    }
-
     /// Upstream said NO, or something that no command asked for.
     pub(crate) fn refused(&mut self, reply: UpstreamReply) -> Progress {
         match reply {
@@ -161,46 +117,4 @@ fn peek_only(items: &mut [FetchItem]) -> bool {
         }
     }
     !items.iter().any(FetchItem::sets_seen)
-}
-
-/// The program as upstream may see it: positions become UIDs, RECENT becomes a UID range, everything else stays.
-fn translated(program: &SearchKey, numbers: &UidSet, recent_from: u32) -> Result<SearchKey, &'static str> {
-    let part = |key: &SearchKey| translated(key, numbers, recent_from);
-    Ok(match program {
-        SearchKey::And(keys) => SearchKey::And(keys.iter().map(part).collect::<Result<_, _>>()?),
-        SearchKey::Or(a, b) => SearchKey::Or(Box::new(part(a)?), Box::new(part(b)?)),
-        SearchKey::Not(key) => SearchKey::Not(Box::new(part(key)?)),
-        SearchKey::Sequence(set) => {
-            let uids = translate::resolve_positions(set, numbers)
-                .map_err(|_| "a message number beyond the mailbox")?;
-            uid_key(&uids)
-        }
-        SearchKey::Uid(set) => uid_key(&translate::resolve_uids(set, numbers)),
-        SearchKey::Recent => recent_key(recent_from),
-        SearchKey::Old => SearchKey::Not(Box::new(recent_key(recent_from))),
-        SearchKey::New => SearchKey::And(vec![
-            recent_key(recent_from),
-            SearchKey::Not(Box::new(SearchKey::Flag(pimap_types::Flag::Seen))),
-        ]),
-        SearchKey::DaysBeforeToday(_) => return Err("DAYSBEFORETODAY belongs to filters"),
-        other => other.clone(),
-    })
-}
-
-/// `UID set`; the empty set, which IMAP cannot write, as a contradiction.
-fn uid_key(uids: &UidRanges) -> SearchKey {
-    if uids.is_empty() {
-        return SearchKey::Not(Box::new(SearchKey::All));
-    }
-    let range = |(a, b): &(u32, u32)| (SetNumber::Number(*a), SetNumber::Number(*b));
-    SearchKey::Uid(SequenceSet(uids.ranges().iter().map(range).collect()))
-}
-
-/// Recent messages by our own mark (F27).
-fn recent_key(recent_from: u32) -> SearchKey {
-    if recent_from == 0 {
-        return SearchKey::Not(Box::new(SearchKey::All));
-    }
-    // `n:*` would name the last message whatever its UID (RFC 3501 6.4.8); the largest number there is does not.
-    SearchKey::Uid(SequenceSet(vec![(SetNumber::Number(recent_from), SetNumber::Number(u32::MAX))]))
 }

@@ -53,6 +53,8 @@ impl SessionLog {
             self.dirty.offers.insert(offer.position);
             self.dirty.head = true;
             self.selected = offer.selected_before.clone();
+            // Whether the handset knows of what was saved last, nobody can tell.
+            self.saved = None;
             self.undo(offer);
         }
         // Deselecting offers name no view of their own; a view that was forgotten cannot be selected.

@@ -14,11 +14,12 @@ fn numbers(ranges: &UidRanges) -> Vec<u32> {
 }
 
 fn mobile(view: &UidSet, set: &[(SetNumber, SetNumber)]) -> Result<Vec<u32>, BeyondView> {
-    resolve(&Target::Mobile(SequenceSet(set.to_vec())), view).map(|uids| numbers(&uids))
+    resolve(&Target::Mobile(SequenceSet(set.to_vec())), view, &UidRanges::new()).map(|uids| numbers(&uids))
 }
 
 fn by_uid(view: &UidSet, set: &[(SetNumber, SetNumber)]) -> Vec<u32> {
-    numbers(&resolve(&Target::Uids(SequenceSet(set.to_vec())), view).expect("UID forms never reach beyond"))
+    let target = Target::Uids(SequenceSet(set.to_vec()));
+    numbers(&resolve(&target, view, &UidRanges::new()).expect("UID forms never reach beyond"))
 }
 
 #[test]
@@ -62,6 +63,24 @@ fn results_become_positions() {
     assert_eq!(positions(&view, &UidRanges::from_pairs([(7, 9), (5_000, u32::MAX)])), [2, 3, 4]);
     assert_eq!(positions(&view, &UidRanges::from_pairs([(1, u32::MAX)])), [1, 2, 3, 4]);
     assert_eq!(positions(&view, &UidRanges::from_pairs([(5, 6), (6_000, 7_000)])), [0; 0]);
+}
+
+#[test]
+fn what_was_saved_is_of_the_view() {
+    let saved = UidRanges::from_pairs([(1, 7), (5_000, 6_000)]);
+    for by_uid in [false, true] {
+        let named = resolve(&Target::Saved { by_uid }, &view(&[4, 7, 9, 5_000]), &saved);
+        assert_eq!(named.map(|uids| numbers(&uids)), Ok(vec![4, 7, 5_000]));
+    }
+}
+
+#[test]
+fn hidden_uids_do_not_part_a_span() {
+    let view = view(&[4, 7, 9, 5_000]);
+    let spans = |pairs: &[(u32, u32)]| spans(&view, &UidRanges::from_pairs(pairs.iter().copied()));
+    assert_eq!(spans(&[(4, 4), (7, 7), (5_000, 5_000)]).ranges(), [(4, 7), (5_000, 5_000)]);
+    assert_eq!(spans(&[(7, u32::MAX)]).ranges(), [(7, 5_000)]);
+    assert_eq!(spans(&[(5, 6), (10, 20)]).ranges(), [], "nothing of the view");
 }
 
 fn set_number(largest: u32) -> impl Strategy<Value = SetNumber> {

@@ -94,7 +94,8 @@ fn write_key(out: &mut Writer, key: &SearchKey, depth: usize) -> Result<(), Sear
         | SearchKey::New
         | SearchKey::Old
         | SearchKey::DaysBeforeToday(_)
-        | SearchKey::Sequence(_) => return Err(SearchFault::Key),
+        | SearchKey::Sequence(_)
+        | SearchKey::Saved => return Err(SearchFault::Key),
     }
     Ok(())
 }

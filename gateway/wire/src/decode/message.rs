@@ -3,15 +3,16 @@
 
 use super::mailbox::argument;
 use super::section::section_item;
-use super::{DecodeError, Parsed, Scanner, sequence_set};
+use super::set::target;
+use super::{DecodeError, Parsed, Scanner};
 use crate::search;
 use pimap_types::command::{FetchItem, StoreChange, StoreMode};
-use pimap_types::{Command, Flag, Flags, SequenceSet, Target};
+use pimap_types::{Command, Flag, Flags};
 use std::collections::HashSet;
 
 /// The form whose numbers are positions in the client view.
 pub(super) fn by_number(name: &str, scanner: &mut Scanner<'_>) -> Parsed<Command> {
-    numbered(name, false, Target::Mobile, scanner)
+    numbered(name, false, scanner)
 }
 
 /// The arguments of UID.
@@ -20,30 +21,26 @@ pub(super) fn by_uid(scanner: &mut Scanner<'_>) -> Parsed<Command> {
     let name = scanner.atom("a command after UID")?.to_ascii_uppercase();
     if name == "EXPUNGE" {
         scanner.space()?;
-        return sequence_set(scanner).map(Command::UidExpunge);
+        return target(true, scanner).map(Command::UidExpunge);
     }
-    numbered(&name, true, Target::Uids, scanner)
+    numbered(&name, true, scanner)
 }
 
-fn numbered(
-    name: &str,
-    by_uid: bool,
-    target: fn(SequenceSet) -> Target,
-    scanner: &mut Scanner<'_>,
-) -> Parsed<Command> {
-    let set = |scanner: &mut Scanner<'_>| {
+fn numbered(name: &str, by_uid: bool, scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    let messages = |scanner: &mut Scanner<'_>| {
         scanner.space()?;
-        sequence_set(scanner).map(target)
+        target(by_uid, scanner)
     };
     match name {
-        "FETCH" => Ok(Command::Fetch(set(scanner)?, fetch_items(scanner)?)),
-        "STORE" => Ok(Command::Store(set(scanner)?, store_change(scanner)?)),
-        "COPY" => Ok(Command::Copy(set(scanner)?, argument(scanner)?)),
-        "MOVE" => Ok(Command::Move(set(scanner)?, argument(scanner)?)),
+        "FETCH" => Ok(Command::Fetch(messages(scanner)?, fetch_items(scanner)?)),
+        "STORE" => Ok(Command::Store(messages(scanner)?, store_change(scanner)?)),
+        "COPY" => Ok(Command::Copy(messages(scanner)?, argument(scanner)?)),
+        "MOVE" => Ok(Command::Move(messages(scanner)?, argument(scanner)?)),
         "SEARCH" => {
             scanner.space()?;
+            let returns = search::return_options(scanner)?;
             let (charset, program) = search::search_arguments(scanner)?;
-            Ok(Command::Search { by_uid, charset, program })
+            Ok(Command::Search { by_uid, returns, charset, program })
         }
         _ => Err(DecodeError::bad("unknown command after UID")),
     }

@@ -101,7 +101,12 @@ pub(super) fn write_list<T>(
 
 /// Appends a UID set, `1:3,7`; nothing for the empty set, which IMAP cannot express.
 pub fn write_set(set: &UidRanges, out: &mut Vec<u8>) {
-    for (index, (first, last)) in set.ranges().iter().enumerate() {
+    write_ranges(set.ranges(), out);
+}
+
+/// The same for ranges of any kind of number.
+pub(super) fn write_ranges(ranges: &[(u32, u32)], out: &mut Vec<u8>) {
+    for (index, (first, last)) in ranges.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }

@@ -1,6 +1,7 @@
 //! Commands on messages, and APPEND.
 
 use super::*;
+use pimap_types::search::ReturnOptions;
 
 #[test]
 fn sequence_sets() {
@@ -19,7 +20,6 @@ fn sequence_sets() {
             "COPY 1, x",
             "COPY 1::2 x",
             "COPY 1,2:3:4 x",
-            "COPY $ x",
             "COPY 01 x",
             "COPY +1 x",
             "COPY 1 2 x",
@@ -107,7 +107,7 @@ fn store_copy_move_expunge() {
     store("STORE 1 FLAGS (\\X)", change(StoreMode::Replace, false, &[Flag::Keyword(Arc::from("\\X"))]));
     check("UID MOVE 1 x", Command::Move(Target::Uids(set(&[(1, 1)])), mailbox("x")));
     check("MOVE 1 x", Command::Move(Target::Mobile(set(&[(1, 1)])), mailbox("x")));
-    check("UID EXPUNGE 3:5", Command::UidExpunge(set(&[(3, 5)])));
+    check("UID EXPUNGE 3:5", Command::UidExpunge(Target::Uids(set(&[(3, 5)]))));
     refused(
         Status::Bad,
         &[
@@ -168,6 +168,7 @@ fn append() {
 fn search_commands() {
     let search = |by_uid, charset: Option<&str>, program| Command::Search {
         by_uid,
+        returns: None,
         charset: charset.map(str::to_owned),
         program,
     };
@@ -176,17 +177,61 @@ fn search_commands() {
         "UID SEARCH charset utf-8 TEXT {2+}\r\n\u{f6}",
         search(true, Some("UTF-8"), SearchKey::Text("\u{f6}".into())),
     );
+    refused(Status::Bad, &["SEARCH", "SEARCH ", "SEARCH ALL ", "SEARCH CHARSET", "SEARCH CHARSET UTF-8"]);
+    let error = decoded(b"SEARCH CHARSET KOI8-R ALL").expect_err("unknown");
+    assert_eq!((error.status, error.code), (Status::No, Some(Code::word("BADCHARSET (US-ASCII UTF-8)"))));
+}
+
+/// RFC 4731 3.1, RFC 5182 2.1.
+#[test]
+fn extended_search_commands() {
+    let returning = |line: &str, by_uid, returns| {
+        let all = SearchKey::All;
+        check(line, Command::Search { by_uid, returns: Some(returns), charset: None, program: all });
+    };
+    let none = ReturnOptions::default();
+    returning("SEARCH RETURN () ALL", false, ReturnOptions { all: true, ..none });
+    returning("UID SEARCH return (min MAX) ALL", true, ReturnOptions { min: true, max: true, ..none });
+    returning(
+        "SEARCH RETURN (SAVE COUNT SAVE) ALL",
+        false,
+        ReturnOptions { save: true, count: true, ..none },
+    );
+    check(
+        "SEARCH RETURN (SAVE) CHARSET UTF-8 $ UID $",
+        Command::Search {
+            by_uid: false,
+            returns: Some(ReturnOptions { save: true, ..none }),
+            charset: Some("UTF-8".to_owned()),
+            program: SearchKey::And(vec![SearchKey::Saved, SearchKey::Saved]),
+        },
+    );
     refused(
         Status::Bad,
         &[
-            "SEARCH",
-            "SEARCH ",
-            "SEARCH ALL ",
-            "SEARCH RETURN (MIN) ALL",
-            "SEARCH CHARSET",
-            "SEARCH CHARSET UTF-8",
+            "SEARCH RETURN ALL",
+            "SEARCH RETURN (ALL)",
+            "SEARCH RETURN (ALL )",
+            "SEARCH RETURN ( ) ALL",
+            "SEARCH RETURN (EVERYTHING) ALL",
+            "SEARCH RETURN(ALL) ALL",
+            "SEARCH RETURN (MIN 1) ALL",
+            "SEARCH CHARSET UTF-8 RETURN (ALL) ALL",
         ],
     );
-    let error = decoded(b"SEARCH CHARSET KOI8-R ALL").expect_err("unknown");
-    assert_eq!((error.status, error.code), (Status::No, Some(Code::word("BADCHARSET (US-ASCII UTF-8)"))));
+}
+
+/// RFC 5182 3: `$` in the place of any set.
+#[test]
+fn the_saved_result_as_a_set() {
+    let saved = |by_uid| Target::Saved { by_uid };
+    check("FETCH $ FLAGS", Command::Fetch(saved(false), vec![FetchItem::Flags]));
+    check("UID FETCH $ UID", Command::Fetch(saved(true), vec![FetchItem::Uid]));
+    check("COPY $ x", Command::Copy(saved(false), mailbox("x")));
+    check("UID MOVE $ x", Command::Move(saved(true), mailbox("x")));
+    check("UID EXPUNGE $", Command::UidExpunge(saved(true)));
+    refused(
+        Status::Bad,
+        &["FETCH $1 FLAGS", "FETCH 1,$ FLAGS", "COPY $:2 x", "SEARCH $x", "UID EXPUNGE $,2", "SEARCH UID $1"],
+    );
 }
