@@ -47,7 +47,8 @@ fn only_what_is_visible_is_saved_and_what_is_expunged_leaves() {
 
 #[test]
 fn selecting_closing_and_synchronising_empty_it() {
-    let acts: [(&str, fn(&mut SessionLog)); 5] = [
+    type Act = fn(&mut SessionLog);
+    let acts: [(&str, Act); 5] = [
         ("SELECT of the same", |log| select(log, "INBOX", 1)),
         ("SELECT of another", |log| select(log, "Work", 1)),
         ("CLOSE", |log| log.deselect()),
