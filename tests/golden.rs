@@ -231,6 +231,21 @@ fn law_3() {
 }
 
 #[test]
+fn list_extended() {
+    play("list-extended.pimap");
+}
+
+#[test]
+fn list_extended_poor() {
+    play("list-extended-poor.pimap");
+}
+
+#[test]
+fn list_status_filtered() {
+    play("list-status-filtered.pimap");
+}
+
+#[test]
 fn login_authenticated() {
     play("login-authenticated.pimap");
 }

@@ -14,6 +14,8 @@ mod compress;
 mod hidden;
 #[path = "real/http.rs"]
 mod http;
+#[path = "real/mailboxes.rs"]
+mod mailboxes;
 #[path = "real/memory.rs"]
 mod memory;
 #[path = "real/operation.rs"]

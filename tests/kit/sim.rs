@@ -76,6 +76,7 @@ impl Sim {
                 uid_plus: rng.chance(50),
                 r#move: true,
                 notify: rng.chance(50),
+                mailboxes: true,
             },
             _ => Traits::RICH,
         };

@@ -4,7 +4,9 @@
 use crate::account::Account;
 use crate::contract::TransportKind;
 use pimap_types::ConnectionId;
+use pimap_types::limits::APPEND_BYTES_MAX;
 use pimap_types::upstream::Announced;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a capability depends on.
@@ -13,7 +15,6 @@ enum Needs {
     /// Nothing: the gateway does it before any server.
     Nothing,
     /// That upstream announces this word.
-    #[expect(dead_code, reason = "the first capability that needs upstream is yet to come")]
     Upstream(&'static str),
     /// A connection that stays open.
     Stream,
@@ -29,6 +30,12 @@ const TABLE: &[(&str, Needs)] = &[
     ("UIDPLUS", Needs::Nothing),
     ("MOVE", Needs::Nothing),
     ("UNSELECT", Needs::Nothing),
+    ("NAMESPACE", Needs::Nothing),
+    ("CHILDREN", Needs::Nothing),
+    ("LIST-EXTENDED", Needs::Nothing),
+    ("LIST-STATUS", Needs::Nothing),
+    ("SPECIAL-USE", Needs::Upstream("SPECIAL-USE")),
+    ("STATUS=SIZE", Needs::Upstream("STATUS=SIZE")),
     ("ENABLE", Needs::Nothing),
     ("COMPRESS=DEFLATE", Needs::Tcp),
     ("ESEARCH", Needs::Nothing),
@@ -53,11 +60,27 @@ fn line(kind: TransportKind, announced: &Announced) -> String {
         Needs::Stream => kind != TransportKind::HttpBatch,
         Needs::Tcp => kind == TransportKind::Tcp,
     };
-    let words: Vec<&str> = TABLE.iter().filter(|(_, needs)| holds(*needs)).map(|(word, _)| *word).collect();
-    words.join(" ")
+    let words = TABLE.iter().filter(|(_, needs)| holds(*needs)).map(|(word, _)| Cow::Borrowed(*word));
+    let limit = append_limit(announced).map(|limit| Cow::Owned(format!("APPENDLIMIT={limit}")));
+    words.chain(limit).collect::<Vec<_>>().join(" ")
+}
+
+/// The largest message that may be appended (RFC 7889): upstream's limit, or ours where that is smaller. Nothing while upstream is
+/// unknown, or has limits that differ by mailbox.
+fn append_limit(announced: &Announced) -> Option<u64> {
+    if announced.is_empty() || announced.has("APPENDLIMIT") {
+        return None;
+    }
+    let upstream = announced.words().find_map(|word| word.strip_prefix("APPENDLIMIT=")?.parse().ok());
+    Some(upstream.unwrap_or(APPEND_BYTES_MAX).min(APPEND_BYTES_MAX))
 }
 
 impl Account {
+    /// The largest message that may be appended, as far as known.
+    pub(crate) fn append_limit(&self) -> u64 {
+        append_limit(&self.upstream.announced).unwrap_or(APPEND_BYTES_MAX)
+    }
+
     /// CAPABILITY after login on this connection, without the word itself.
     pub(crate) fn capability(&self, conn: ConnectionId) -> Arc<str> {
         let kind = self.connections.get(&conn).map_or(TransportKind::Tcp, |c| c.transport.kind);
@@ -75,6 +98,19 @@ mod tests {
         let words = before_login(TransportKind::Tcp);
         assert!(words.split(' ').any(|word| word == "XPIMAPv1"));
         assert!(!words.contains("XENCRYPTED") && !words.contains("RC40"));
+    }
+
+    /// RFC 7889: what upstream would refuse is not promised.
+    #[test]
+    fn the_smaller_append_limit_counts() {
+        let limit = |words: &[&str]| append_limit(&Announced::new(words));
+        assert_eq!(limit(&["IMAP4REV1"]), Some(APPEND_BYTES_MAX));
+        assert_eq!(limit(&["APPENDLIMIT=1000"]), Some(1_000));
+        assert_eq!(limit(&["APPENDLIMIT=99999999999999"]), Some(APPEND_BYTES_MAX));
+        assert_eq!(limit(&["APPENDLIMIT"]), None);
+        assert_eq!(limit(&["APPENDLIMIT=x"]), Some(APPEND_BYTES_MAX));
+        assert!(line(TransportKind::Tcp, &Announced::new(["APPENDLIMIT=9"])).ends_with(" APPENDLIMIT=9"));
+        assert!(!before_login(TransportKind::Tcp).contains("APPENDLIMIT"));
     }
 
     /// IDLE cannot be issued where the response ends with the request (digest 16.3).

@@ -5,12 +5,13 @@ mod change;
 mod finish;
 mod folder;
 mod idle;
+mod list;
 mod preference;
 mod provision;
 mod read;
 pub(crate) mod search;
 mod select;
-mod status;
+pub(crate) mod status;
 
 use crate::account::Account;
 use crate::connection::{Connection, Ending, Owner, Running, Stage, Task};
@@ -28,6 +29,8 @@ pub(crate) enum Progress {
     Asked(Ticket, Stage),
     /// It waits for a mailbox to be up to date.
     Park(MailboxName),
+    /// The same, with what it has found so far.
+    ParkAt(MailboxName, Stage),
     /// It is done, and ends when the mailbox shows it.
     ParkEnding(MailboxName, Ending),
     /// It wrote its own end (LOGOUT, IDLE).
@@ -218,8 +221,9 @@ impl Account {
             // Where a connection can be compressed its driver answers.
             Command::Compress(_) => bad("this connection cannot be compressed"),
             Command::Enable(words) => self.begin_enable(conn, words),
-            Command::List(pattern) => self.begin_list(conn, pattern, false),
-            Command::Lsub(pattern) => self.begin_list(conn, pattern, true),
+            Command::List(list) => self.begin_list(conn, list, running),
+            Command::Lsub(pattern) => self.begin_lsub(conn, pattern),
+            Command::Namespace => self.begin_namespace(conn),
             Command::Create(mailbox) => self.begin_create(conn, mailbox, running),
             Command::Delete(mailbox) => self.begin_delete(conn, mailbox, running),
             Command::Rename(from, to) => self.begin_rename(conn, from, to, running),
@@ -320,14 +324,15 @@ impl Account {
             }
         };
         match command {
-            Command::List(_) => self.listed(conn, false, reply),
-            Command::Lsub(_) => self.listed(conn, true, reply),
+            Command::List(list) => self.list_answered(conn, list, running, reply),
+            Command::Lsub(_) => self.lsub_answered(conn, reply),
+            Command::Namespace => self.namespace_answered(conn, reply),
             Command::Create(_)
             | Command::Delete(_)
             | Command::Rename(..)
             | Command::Subscribe(_)
             | Command::Unsubscribe(_) => self.folder_changed(conn, command, reply),
-            Command::Status(mailbox, items) => self.status_answered(conn, mailbox, items, reply),
+            Command::Status(mailbox, items) => self.status_answered(conn, mailbox, items, running, reply),
             Command::Select { mailbox, read_only } => {
                 self.select_answered(conn, mailbox, *read_only, running, reply)
             }
@@ -364,6 +369,11 @@ impl Account {
                 self.put_back(conn, running);
             }
             Progress::Park(mailbox) => {
+                running.parked = Some(mailbox);
+                self.put_back(conn, running);
+            }
+            Progress::ParkAt(mailbox, stage) => {
+                running.stage = stage;
                 running.parked = Some(mailbox);
                 self.put_back(conn, running);
             }

@@ -1,7 +1,9 @@
 //! A handset's connection, as the owner sees it: what runs on it and what going on with it proves (design D5, "Evidence").
 
 use crate::command::search::Reduced;
+use crate::command::status::Counting;
 use crate::contract::{Pending, Transport, TransportKind};
+use crate::listing::Listing;
 use pimap_session::{RequestKey, SessionLog};
 use pimap_types::upstream::MailboxAt;
 use pimap_types::{Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp};
@@ -103,6 +105,9 @@ impl Running {
 
     /// The mailbox, other than the selected one, whose mirror it looks at.
     pub(crate) fn mailbox(&self) -> Option<&MailboxName> {
+        if let Stage::Listing(listing, _) = &self.stage {
+            return listing.statuses.front();
+        }
         match &self.task {
             Task::Command(
                 Command::Select { mailbox, .. } | Command::Status(mailbox, _) | Command::Delete(mailbox),
@@ -134,6 +139,10 @@ pub(crate) enum Stage {
     AskedAgain,
     /// A search was asked: what is to be made of the answer.
     Searching(Box<Reduced>),
+    /// A mailbox is being counted.
+    Counting(Box<Counting>),
+    /// Mailboxes are being listed, and one of them is being counted.
+    Listing(Box<Listing>, Box<Counting>),
     /// All is done but that the mirror must see it.
     Ending(Box<Ending>),
 }

@@ -20,6 +20,7 @@ mod entropy;
 mod filter;
 mod folders;
 mod judge;
+mod listing;
 mod mirror;
 mod open;
 mod outbox;

@@ -1,12 +1,15 @@
 //! Commands of a handset, decoded: nobody inside the gateway re-checks strings.
 
 use crate::ids::DeviceId;
+use crate::list::List;
 use crate::mailbox::{Flags, MailboxName};
 use crate::preference::{PreferenceName, PreferenceSetting};
 use crate::search::{Criteria, ReturnOptions, SearchKey};
 use crate::secret::Secret;
 use crate::set::SequenceSet;
 use std::sync::Arc;
+
+pub use crate::list::{ListPattern, StatusItem};
 
 /// Which messages a command names: by UID or by position in the client view. Never a bare number.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -46,8 +49,8 @@ pub enum Command {
     Login(Login),
     /// ENABLE (RFC 5161); words in capitals.
     Enable(Vec<String>),
-    /// LIST (6.3.8)
-    List(ListPattern),
+    /// LIST (6.3.8), plain or extended (RFC 5258)
+    List(List),
     /// LSUB (6.3.9)
     Lsub(ListPattern),
     /// CREATE (6.3.3)
@@ -60,6 +63,8 @@ pub enum Command {
     Subscribe(MailboxName),
     /// UNSUBSCRIBE (6.3.7)
     Unsubscribe(MailboxName),
+    /// NAMESPACE (RFC 2342)
+    Namespace,
     /// STATUS (6.3.10)
     Status(MailboxName, Vec<StatusItem>),
     /// SELECT (6.3.1), or EXAMINE (6.3.2) when `read_only`.
@@ -154,6 +159,7 @@ impl Command {
             Command::Rename(..) => "RENAME",
             Command::Subscribe(_) => "SUBSCRIBE",
             Command::Unsubscribe(_) => "UNSUBSCRIBE",
+            Command::Namespace => "NAMESPACE",
             Command::Status(..) => "STATUS",
             Command::Select { read_only: false, .. } => "SELECT",
             Command::Select { read_only: true, .. } => "EXAMINE",
@@ -189,30 +195,6 @@ pub struct Login {
     pub device: Option<DeviceId>,
     /// The password.
     pub password: Secret,
-}
-
-/// A reference and a pattern of LIST or LSUB, as octets.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct ListPattern {
-    /// The reference name.
-    pub reference: String,
-    /// The mailbox name with wildcards.
-    pub pattern: String,
-}
-
-/// An item of STATUS.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum StatusItem {
-    /// MESSAGES
-    Messages,
-    /// RECENT
-    Recent,
-    /// UIDNEXT
-    UidNext,
-    /// UIDVALIDITY
-    UidValidity,
-    /// UNSEEN
-    Unseen,
 }
 
 /// An item of FETCH. Macros are expanded when decoded, inside lists too (digest 2).

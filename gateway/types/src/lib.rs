@@ -4,12 +4,13 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`message`], [`search`], [`command`], [`response`],
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`command`], [`response`],
 //! [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
 
 pub mod command;
 pub mod ids;
 pub mod limits;
+pub mod list;
 pub mod mailbox;
 pub mod message;
 pub mod notice;

@@ -50,6 +50,15 @@ pub const MUTATION_RECORDS_MAX: usize = 64;
 pub const MAILBOX_NAME_BYTES_MAX: usize = 1_024;
 /// Mailboxes one LIST may return; more: NO `[LIMIT]`.
 pub const LIST_ITEMS_MAX: usize = 20_000;
+/// Patterns of one LIST; more: BAD.
+pub const LIST_PATTERNS_MAX: usize = 32;
+/// Wildcards of one pattern that matter; more: NO.
+pub const LIST_WILDCARDS_MAX: usize = 16;
+/// Mailboxes of which one LIST tells the STATUS; of the rest it is left out, and the tagged OK says so (RFC 5819 2).
+pub const LIST_STATUS_MAX: usize = 2_000;
+/// Mailboxes whose messages one LIST has to count itself, at a SELECT and SEARCH each; of the rest the STATUS is left out,
+/// and the tagged OK says so.
+pub const LIST_STATUS_COUNTED_MAX: usize = 64;
 /// An upstream response line without its literals; longer: that upstream connection is closed.
 pub const UPSTREAM_LINE_BYTES_MAX: usize = 1 << 20;
 /// An upstream literal that must be understood, not streamed; longer: that upstream connection is closed.

@@ -2,6 +2,7 @@
 
 use crate::command::{Cursor, StatusItem};
 use crate::ids::{SessionId, Tag};
+use crate::list::Namespaces;
 use crate::mailbox::{Flags, MailboxName};
 use crate::number::{MobileSeq, Uid, UidValidity};
 use crate::set::UidRanges;
@@ -123,8 +124,12 @@ pub enum Response {
         /// The item.
         item: ListItem,
     },
+    /// `* LIST (attributes) "d" name ("CHILDINFO" ("option"))`: a parent of what was selected (RFC 5258 4).
+    ListParent(ListItem, &'static str),
+    /// `* NAMESPACE …` (RFC 2342 5)
+    Namespace(Namespaces),
     /// `* STATUS mailbox (…)`
-    Status(MailboxName, Vec<(StatusItem, u32)>),
+    Status(MailboxName, Vec<(StatusItem, u64)>),
     /// `* SESSION AUTHENTICATED|SELECTED` (P-IMAP 5.1.4)
     Session {
         /// SELECTED.

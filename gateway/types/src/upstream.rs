@@ -6,6 +6,7 @@
 //! idempotent facts about the mailbox: order between an event and a reply is not promised.
 
 use crate::command::{Append, FetchItem, ListPattern, StatusItem, StoreChange};
+use crate::list::Namespaces;
 use crate::mailbox::{Flags, MailboxName};
 use crate::message::MessageFacts;
 use crate::number::{ModSeq, Uid, UidValidity};
@@ -81,7 +82,12 @@ pub enum UpstreamRequest {
         subscribed: bool,
         /// Reference and pattern.
         pattern: ListPattern,
+        /// Children and special uses are wanted: where upstream has LIST-EXTENDED it is asked for them by name, since it may
+        /// leave them out of a plain LIST.
+        extended: bool,
     },
+    /// NAMESPACE, made up from `LIST "" ""` where upstream lacks it. Answer: [`Data::Namespaces`].
+    Namespace,
     /// STATUS. Answer: [`Data::Status`].
     Status(MailboxName, Vec<StatusItem>),
     /// CREATE. Answer: [`Data::Done`].
@@ -166,8 +172,10 @@ pub enum Data {
     Appended(Option<(UidValidity, Uid)>),
     /// Mailboxes.
     Listed(Vec<ListItem>),
+    /// Namespaces.
+    Namespaces(Namespaces),
     /// STATUS numbers.
-    Status(Vec<(StatusItem, u32)>),
+    Status(Vec<(StatusItem, u64)>),
     /// Nothing to say.
     Done,
 }

@@ -5,6 +5,7 @@
 //! after a change was sent is in doubt and never repeated (F45).
 
 mod change;
+mod mailbox;
 pub(crate) mod open;
 mod read;
 mod sync;
@@ -20,7 +21,8 @@ use pimap_types::response::Status;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_wire::client::response::Condition;
 
-pub(crate) use read::{fetch_facts, status};
+pub(crate) use mailbox::status;
+pub(crate) use read::fetch_facts;
 
 /// Carries out one request.
 pub(crate) async fn run(pool: &Pool, request: UpstreamRequest, stream: BodyStream) -> UpstreamReply {
@@ -118,8 +120,11 @@ impl Attempt<'_> {
                 let BodyStream::Append(octets) = &mut self.stream else { return Err(Fault::Cancelled) };
                 change::append(connection, append, octets, &mut self.streamed).await
             }
-            List { subscribed, pattern } => read::list(connection, *subscribed, pattern).await,
-            Status(mailbox, items) => read::status_reply(connection, mailbox, items).await,
+            List { subscribed, pattern, extended } => {
+                mailbox::list(connection, *subscribed, pattern, *extended).await
+            }
+            Namespace => mailbox::namespace(connection).await,
+            Status(mailbox, items) => mailbox::status_reply(connection, mailbox, items).await,
             Create(_) | Delete(_) | Rename(..) | Subscribe(_) | Unsubscribe(_) => {
                 change::mailbox(self.pool, connection, self.request).await
             }

@@ -193,7 +193,9 @@ async fn changes_are_answered_with_what_happened() {
     data(&account, UpstreamRequest::Subscribe(target.clone())).await;
     let pattern = pimap_types::command::ListPattern { reference: String::new(), pattern: "*".into() };
     for subscribed in [false, true] {
-        let listed = data(&account, UpstreamRequest::List { subscribed, pattern: pattern.clone() }).await;
+        let listed =
+            data(&account, UpstreamRequest::List { subscribed, pattern: pattern.clone(), extended: false })
+                .await;
         let Data::Listed(items) = listed else { panic!() };
         assert!(items.iter().any(|i| i.mailbox == target), "{items:?}");
         assert_eq!(items.iter().any(|i| i.mailbox.is_inbox()), !subscribed);

@@ -7,6 +7,7 @@
 mod append;
 mod auth;
 mod filter;
+mod list;
 mod mailbox;
 mod message;
 mod preference;
@@ -87,8 +88,9 @@ fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         "LOGIN" => auth::login(scanner),
         "ENABLE" => auth::enable(scanner),
         "COMPRESS" => auth::compress(scanner),
-        "LIST" => mailbox::list_pattern(scanner).map(Command::List),
-        "LSUB" => mailbox::list_pattern(scanner).map(Command::Lsub),
+        "LIST" => list::list(scanner),
+        "LSUB" => list::lsub(scanner),
+        "NAMESPACE" => Ok(Command::Namespace),
         "CREATE" => mailbox::argument(scanner).map(Command::Create),
         "DELETE" => mailbox::argument(scanner).map(Command::Delete),
         "RENAME" => mailbox::rename(scanner),

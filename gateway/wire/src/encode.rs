@@ -15,10 +15,10 @@ pub use string::{write_astring, write_set};
 
 use bytes::Bytes;
 use code::write_code;
-use pimap_types::command::StatusItem;
+use pimap_types::list::{Namespaces, StatusItem};
 use pimap_types::response::ListItem;
 use pimap_types::{Code, Flag, Flags, MailboxName, MobileSeq, Response, Status, Uid};
-use string::{write_flag, write_list, write_number, write_text, write_word};
+use string::{write_flag, write_list, write_number, write_string, write_text, write_word};
 
 /// What closes a streamed FETCH that [`fetch_head`] opened.
 pub const FETCH_TAIL: &[u8] = b")\r\n";
@@ -82,6 +82,13 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
             search::write_extended(tag.as_ref(), *by_uid, items, out)
         }
         Response::List { subscribed, item } => write_list_item(*subscribed, item, out),
+        Response::ListParent(item, option) => {
+            write_list_item(false, item, out);
+            out.extend_from_slice(b" (\"CHILDINFO\" (");
+            write_quoted(option.as_bytes(), out);
+            out.extend_from_slice(b"))");
+        }
+        Response::Namespace(namespaces) => write_namespaces(namespaces, out),
         Response::Status(mailbox, items) => write_status(mailbox, items, out),
         Response::Session { selected: true } => out.extend_from_slice(b"SESSION SELECTED"),
         Response::Session { selected: false } => out.extend_from_slice(b"SESSION AUTHENTICATED"),
@@ -146,35 +153,49 @@ fn write_flags(flags: &Flags, more: Option<&str>, out: &mut Vec<u8>) {
 fn write_list_item(subscribed: bool, item: &ListItem, out: &mut Vec<u8>) {
     out.extend_from_slice(if subscribed { b"LSUB " } else { b"LIST " });
     write_list(item.attributes.iter().map(String::as_str), write_flag, out);
-    match item.delimiter {
-        Some(delimiter) if delimiter.is_ascii_graphic() => {
-            out.push(b' ');
-            write_quoted(delimiter.encode_utf8(&mut [0; 4]).as_bytes(), out);
-            out.push(b' ');
-        }
-        _ => out.extend_from_slice(b" NIL "),
-    }
+    out.push(b' ');
+    write_delimiter(item.delimiter, out);
+    out.push(b' ');
     write_astring(item.mailbox.as_str().as_bytes(), out);
 }
 
-fn write_status(mailbox: &MailboxName, items: &[(StatusItem, u32)], out: &mut Vec<u8>) {
+/// `"d"` or NIL.
+fn write_delimiter(delimiter: Option<char>, out: &mut Vec<u8>) {
+    match delimiter.filter(char::is_ascii_graphic) {
+        Some(delimiter) => write_quoted(delimiter.encode_utf8(&mut [0; 4]).as_bytes(), out),
+        None => out.extend_from_slice(b"NIL"),
+    }
+}
+
+/// `NAMESPACE personal other shared`, each a list or NIL (RFC 2342 6).
+fn write_namespaces(namespaces: &Namespaces, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"NAMESPACE");
+    for kind in [&namespaces.personal, &namespaces.other_users, &namespaces.shared] {
+        out.push(b' ');
+        if kind.is_empty() {
+            out.extend_from_slice(b"NIL");
+            continue;
+        }
+        out.push(b'(');
+        for namespace in kind {
+            out.push(b'(');
+            write_string(namespace.prefix.as_bytes(), out);
+            out.push(b' ');
+            write_delimiter(namespace.delimiter, out);
+            out.push(b')');
+        }
+        out.push(b')');
+    }
+}
+
+fn write_status(mailbox: &MailboxName, items: &[(StatusItem, u64)], out: &mut Vec<u8>) {
     out.extend_from_slice(b"STATUS ");
     write_astring(mailbox.as_str().as_bytes(), out);
     out.push(b' ');
-    let write_item = |(item, number): &(StatusItem, u32), out: &mut Vec<u8>| {
-        out.extend_from_slice(status_item(*item).as_bytes());
+    let write_item = |(item, number): &(StatusItem, u64), out: &mut Vec<u8>| {
+        out.extend_from_slice(item.as_str().as_bytes());
         out.push(b' ');
         write_number(*number, out);
     };
     write_list(items, write_item, out);
-}
-
-const fn status_item(item: StatusItem) -> &'static str {
-    match item {
-        StatusItem::Messages => "MESSAGES",
-        StatusItem::Recent => "RECENT",
-        StatusItem::UidNext => "UIDNEXT",
-        StatusItem::UidValidity => "UIDVALIDITY",
-        StatusItem::Unseen => "UNSEEN",
-    }
 }

@@ -41,6 +41,8 @@ pub struct Mailbox {
 pub struct Mail {
     /// By name.
     pub mailboxes: BTreeMap<MailboxName, Mailbox>,
+    /// Names that are subscribed, whether or not they are there.
+    pub subscriptions: BTreeSet<MailboxName>,
     validities: u32,
 }
 

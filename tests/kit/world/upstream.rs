@@ -27,13 +27,17 @@ pub struct Traits {
     pub r#move: bool,
     /// NOTIFY.
     pub notify: bool,
+    /// Everything about mailboxes: NAMESPACE, CHILDREN, LIST-EXTENDED, SPECIAL-USE, STATUS=SIZE.
+    pub mailboxes: bool,
 }
 
 impl Traits {
     /// A server that has everything.
-    pub const RICH: Traits = Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true };
+    pub const RICH: Traits =
+        Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true, mailboxes: true };
     /// A server that has nothing.
-    pub const POOR: Traits = Traits { mod_seqs: false, uid_plus: false, r#move: false, notify: false };
+    pub const POOR: Traits =
+        Traits { mod_seqs: false, uid_plus: false, r#move: false, notify: false, mailboxes: false };
 
     /// What such a server announces.
     pub fn announced(self) -> Announced {
@@ -43,6 +47,11 @@ impl Traits {
             (self.uid_plus, "UIDPLUS"),
             (self.r#move, "MOVE"),
             (self.notify, "NOTIFY"),
+            (self.mailboxes, "NAMESPACE"),
+            (self.mailboxes, "CHILDREN"),
+            (self.mailboxes, "LIST-EXTENDED"),
+            (self.mailboxes, "SPECIAL-USE"),
+            (self.mailboxes, "STATUS=SIZE"),
         ];
         let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
         Announced::new(["IMAP4REV1", "IDLE"].into_iter().chain(has))
@@ -239,7 +248,7 @@ impl Upstream {
             return;
         }
         self.watching = true;
-        let Traits { mod_seqs, uid_plus, r#move, notify } = self.traits;
+        let Traits { mod_seqs, uid_plus, r#move, notify, .. } = self.traits;
         let announced = self.traits.announced();
         self.events.push_back(UpstreamEvent::Back { notify, mod_seqs, uid_plus, r#move, announced });
         self.unpolled.clear();

@@ -270,6 +270,10 @@ impl Account {
         append: &Append,
         running: &mut Running,
     ) -> Progress {
+        if append.size > self.append_limit() {
+            // RFC 7889 4: before a single octet of it is asked for.
+            return no("TOOBIG", "the mail server takes no message of this size");
+        }
         self.intend(conn, running);
         let request = UpstreamRequest::Append(append.clone());
         let ticket = self.ask(request, Carry::AppendFrom(conn), Question::Command(conn));

@@ -1,13 +1,12 @@
-//! LIST, LSUB, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE: the folder set is the same in all repositories (P-IMAP 1.3);
+//! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE: the folder set is the same in all repositories (P-IMAP 1.3);
 //! filters hide messages, never mailboxes. What would destroy hidden mail is refused (F19).
 
 use super::{Progress, no, ok};
 use crate::account::{Account, Question};
 use crate::connection::{Owner, Running, Stage};
 use crate::contract::Carry;
-use pimap_types::command::ListPattern;
-use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
-use pimap_types::{Command, ConnectionId, MailboxName, Response};
+use pimap_types::upstream::{UpstreamReply, UpstreamRequest};
+use pimap_types::{Command, ConnectionId, MailboxName};
 
 /// Own folder changes remembered; past it all are forgotten, and an echo may wake the device that made it.
 const OWN_FOLDERS_MAX: usize = 64;
@@ -15,23 +14,6 @@ const OWN_FOLDERS_MAX: usize = 64;
 impl Account {
     fn ask_upstream(&mut self, conn: ConnectionId, request: UpstreamRequest) -> Progress {
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
-    }
-
-    pub(super) fn begin_list(
-        &mut self,
-        conn: ConnectionId,
-        pattern: &ListPattern,
-        subscribed: bool,
-    ) -> Progress {
-        self.ask_upstream(conn, UpstreamRequest::List { subscribed, pattern: pattern.clone() })
-    }
-
-    pub(super) fn listed(&mut self, conn: ConnectionId, subscribed: bool, reply: UpstreamReply) -> Progress {
-        let UpstreamReply::Ok(Data::Listed(items)) = reply else { return self.refused(reply) };
-        for item in items {
-            self.write(conn, Response::List { subscribed, item });
-        }
-        ok()
     }
 
     /// Names whose event is an echo of the account's own doing. Where nothing reports such events they would only pile up.

@@ -1,4 +1,4 @@
-//! Requests that change nothing: facts, SEARCH, FETCH, LIST, STATUS.
+//! Requests about messages that change nothing: facts, SEARCH, FETCH.
 
 use super::{is_ok, open, refused, run_for};
 use crate::connection::Connection;
@@ -6,15 +6,15 @@ use crate::fault::Fault;
 use crate::machine::collect::{Collected, whole_facts};
 use crate::machine::forward::Forwarder;
 use crate::pool::Pool;
-use pimap_types::command::{FetchItem, ListPattern, StatusItem};
+use pimap_types::command::FetchItem;
 use pimap_types::number::Uid;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber, UidRanges};
 use pimap_types::upstream::{Data, FetchPiece, MailboxAt, UpstreamReply};
-use pimap_types::{Date, MailboxName, MessageFacts};
+use pimap_types::{Date, MessageFacts};
 use pimap_wire::client::frame::Piece;
 use pimap_wire::client::request::{FetchArgument, Request, SET_BYTES_MAX, UidsArgument, split_set};
-use pimap_wire::client::response::{Condition, FetchFacts, StatusNumbers, UpstreamResponse};
+use pimap_wire::client::response::{Condition, FetchFacts, UpstreamResponse};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
@@ -273,55 +273,4 @@ async fn fetch_part(
             return Ok((condition, collected));
         }
     }
-}
-
-/// LIST or LSUB.
-pub(super) async fn list(
-    connection: &mut Connection,
-    subscribed: bool,
-    pattern: &ListPattern,
-) -> Result<UpstreamReply, Fault> {
-    let (condition, collected) = run_for(connection, &Request::List { subscribed, pattern }).await?;
-    connection.notice(&collected);
-    if collected.too_many_listed {
-        let text = "more mailboxes than can be listed at once".into();
-        return Ok(UpstreamReply::Refused { code: Some("LIMIT".into()), text, data: None });
-    }
-    let items = collected.listed.into_iter().filter(|(lsub, _)| *lsub == subscribed);
-    let data = Data::Listed(items.map(|(_, item)| item).collect());
-    Ok(if is_ok(&condition) { UpstreamReply::Ok(data) } else { refused(condition, Some(data)) })
-}
-
-/// STATUS as a request of the owner.
-pub(super) async fn status_reply(
-    connection: &mut Connection,
-    mailbox: &MailboxName,
-    items: &[StatusItem],
-) -> Result<UpstreamReply, Fault> {
-    let (condition, numbers) = status(connection, mailbox, items, false).await?;
-    if !is_ok(&condition) {
-        return Ok(refused(condition, None));
-    }
-    let numbers = numbers.ok_or(Fault::Misbehaved)?;
-    let value = |item: &StatusItem| match item {
-        StatusItem::Messages => numbers.messages,
-        StatusItem::Recent => numbers.recent,
-        StatusItem::UidNext => numbers.uid_next,
-        StatusItem::UidValidity => numbers.uid_validity.map(|v| v.get()),
-        StatusItem::Unseen => numbers.unseen,
-    };
-    Ok(UpstreamReply::Ok(Data::Status(items.iter().filter_map(|i| value(i).map(|n| (*i, n))).collect())))
-}
-
-/// STATUS of one mailbox.
-pub(crate) async fn status(
-    connection: &mut Connection,
-    mailbox: &MailboxName,
-    items: &[StatusItem],
-    mod_seq: bool,
-) -> Result<(Condition, Option<StatusNumbers>), Fault> {
-    let (condition, collected) = run_for(connection, &Request::Status { mailbox, items, mod_seq }).await?;
-    connection.notice(&collected);
-    let mine = collected.statuses.iter().rev().find(|(name, _)| name == mailbox);
-    Ok((condition, mine.map(|(_, numbers)| *numbers)))
 }

@@ -3,6 +3,7 @@
 
 use crate::fault::Fault;
 use pimap_types::limits::{LIST_ITEMS_MAX, MESSAGES_PER_MAILBOX_MAX};
+use pimap_types::list::Namespaces;
 use pimap_types::number::{ModSeq, Uid, UidValidity};
 use pimap_types::response::{ListItem, Status};
 use pimap_types::set::UidRanges;
@@ -36,6 +37,7 @@ pub(crate) struct Collected {
     pub(crate) searched: bool,
     pub(crate) statuses: Vec<(MailboxName, StatusNumbers)>,
     pub(crate) listed: Vec<(bool, ListItem)>,
+    pub(crate) namespaces: Option<Namespaces>,
     /// More mailboxes than may be listed.
     pub(crate) too_many_listed: bool,
     /// COPYUID, once per command that said it.
@@ -79,6 +81,7 @@ impl Collected {
                     self.too_many_listed = true;
                 }
             }
+            UpstreamResponse::Namespace(namespaces) => self.namespaces = Some(namespaces),
             UpstreamResponse::Flags(flags) => self.flags = Some(flags),
             _ => {}
         }

@@ -141,7 +141,7 @@ impl Poller<'_> {
 
     async fn look_for_others(&mut self) {
         let pattern = ListPattern { reference: String::new(), pattern: "*".into() };
-        let request = UpstreamRequest::List { subscribed: false, pattern };
+        let request = UpstreamRequest::List { subscribed: false, pattern, extended: false };
         let reply = crate::execute::run(self.pool, request, crate::account::BodyStream::None).await;
         if let UpstreamReply::Ok(Data::Listed(items)) = reply {
             let selectable = |item: &ListItem| {

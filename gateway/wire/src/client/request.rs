@@ -87,7 +87,11 @@ pub enum Request<'a> {
         subscribed: bool,
         /// Reference and pattern.
         pattern: &'a ListPattern,
+        /// What to return (LIST-EXTENDED).
+        returns: ListReturns,
     },
+    /// NAMESPACE
+    Namespace,
     /// STATUS
     Status {
         /// Of which.
@@ -139,6 +143,17 @@ pub enum Resync {
     Condstore,
     /// `(QRESYNC (validity modseq))`
     Qresync(UidValidity, ModSeq),
+}
+
+/// Return options of LIST (RFC 5258, RFC 6154).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListReturns {
+    /// None: the plain form.
+    Nothing,
+    /// `RETURN (CHILDREN)`
+    Children,
+    /// `RETURN (CHILDREN SPECIAL-USE)`
+    ChildrenAndUse,
 }
 
 /// Why a command cannot be written.
@@ -245,11 +260,17 @@ impl Request<'_> {
                     out.string(date.as_bytes())?;
                 }
             }
-            Request::List { subscribed, pattern } => {
+            Request::Namespace => out.raw("NAMESPACE"),
+            Request::List { subscribed, pattern, returns } => {
                 out.raw(if *subscribed { "LSUB " } else { "LIST " });
                 out.string(pattern.reference.as_bytes())?;
                 out.raw(" ");
                 out.string(pattern.pattern.as_bytes())?;
+                out.raw(match returns {
+                    ListReturns::Nothing => "",
+                    ListReturns::Children => " RETURN (CHILDREN)",
+                    ListReturns::ChildrenAndUse => " RETURN (CHILDREN SPECIAL-USE)",
+                });
             }
             Request::Status { mailbox, items, mod_seq } => {
                 out.mailbox_command("STATUS ", mailbox)?;
@@ -362,13 +383,7 @@ fn fetch_item(out: &mut Writer, item: &FetchItem) -> Result<(), Unencodable> {
 }
 
 fn status_items(out: &mut Writer, items: &[StatusItem], mod_seq: bool) {
-    let words = items.iter().map(|item| match item {
-        StatusItem::Messages => "MESSAGES",
-        StatusItem::Recent => "RECENT",
-        StatusItem::UidNext => "UIDNEXT",
-        StatusItem::UidValidity => "UIDVALIDITY",
-        StatusItem::Unseen => "UNSEEN",
-    });
+    let words = items.iter().map(|item| item.as_str());
     let words: Vec<&str> = words.chain(mod_seq.then_some("HIGHESTMODSEQ")).collect();
     out.raw(" (");
     out.raw(&words.join(" "));

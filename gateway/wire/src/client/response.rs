@@ -1,9 +1,12 @@
 //! Responses that the gateway must understand, as values. Everything else is [`UpstreamResponse::Other`].
 
+mod mailbox;
+
 use super::Malformed;
-use super::code::{Code, capability_words, mod_seq};
+use super::code::{Code, capability_words};
 use super::cursor::Cursor;
-use pimap_types::limits::MAILBOX_NAME_BYTES_MAX;
+use mailbox::{list, namespaces, status};
+use pimap_types::list::Namespaces;
 use pimap_types::number::{ModSeq, Uid, UidValidity};
 use pimap_types::response::{ListItem, Status};
 use pimap_types::set::UidRanges;
@@ -57,6 +60,8 @@ pub enum UpstreamResponse {
         /// OLDNAME of a rename (RFC 5465 5.4).
         old_name: Option<MailboxName>,
     },
+    /// `* NAMESPACE …`
+    Namespace(Namespaces),
     /// `* FLAGS (…)`
     Flags(Flags),
     /// Nothing that concerns the gateway.
@@ -104,6 +109,8 @@ pub struct StatusNumbers {
     pub uid_validity: Option<UidValidity>,
     /// UNSEEN
     pub unseen: Option<u32>,
+    /// SIZE (RFC 8438)
+    pub size: Option<u64>,
     /// HIGHESTMODSEQ
     pub highest_mod_seq: Option<ModSeq>,
 }
@@ -202,6 +209,7 @@ fn untagged(cursor: &mut Cursor<'_>) -> Option<UpstreamResponse> {
         "SEARCH" => UpstreamResponse::Search(search(cursor)?),
         "ESEARCH" => esearch(cursor)?,
         "STATUS" => status(cursor)?,
+        "NAMESPACE" => UpstreamResponse::Namespace(namespaces(cursor)?),
         "LIST" => list(cursor, false)?,
         "LSUB" => list(cursor, true)?,
         "FLAGS" => {
@@ -266,80 +274,6 @@ fn esearch(cursor: &mut Cursor<'_>) -> Option<UpstreamResponse> {
         if is_all { all = cursor.uid_set()? } else { cursor.skip_value()? }
     }
     (by_uid || all.is_empty()).then_some(UpstreamResponse::Esearch(tag, all))
-}
-
-fn status(cursor: &mut Cursor<'_>) -> Option<UpstreamResponse> {
-    cursor.space()?;
-    let name = mailbox(cursor)?;
-    cursor.space()?;
-    cursor.eat(b'(')?;
-    let mut numbers = StatusNumbers::default();
-    loop {
-        while cursor.eat(b' ').is_some() {}
-        if cursor.eat(b')').is_some() {
-            return Some(UpstreamResponse::Status(name, numbers));
-        }
-        let item = cursor.text()?.to_ascii_uppercase();
-        cursor.space()?;
-        match item.as_str() {
-            "MESSAGES" => numbers.messages = Some(cursor.number()?),
-            "RECENT" => numbers.recent = Some(cursor.number()?),
-            "UIDNEXT" => numbers.uid_next = Some(cursor.number()?),
-            "UIDVALIDITY" => numbers.uid_validity = UidValidity::new(cursor.number()?),
-            "UNSEEN" => numbers.unseen = Some(cursor.number()?),
-            "HIGHESTMODSEQ" => numbers.highest_mod_seq = Some(mod_seq(cursor)?),
-            _ => cursor.skip_value()?,
-        }
-    }
-}
-
-fn mailbox(cursor: &mut Cursor<'_>) -> Option<MailboxName> {
-    let name = cursor.astring()?;
-    let sound = name.len() <= MAILBOX_NAME_BYTES_MAX && !name.iter().any(u8::is_ascii_control);
-    sound.then_some(())?;
-    std::str::from_utf8(&name).ok().map(MailboxName::new)
-}
-
-/// A mailbox whose name cannot be spoken (not UTF-8, too long, with controls) is left out rather than costing the account its
-/// list; nobody could select it anyway.
-fn list(cursor: &mut Cursor<'_>, subscribed: bool) -> Option<UpstreamResponse> {
-    cursor.space()?;
-    let attributes = cursor.words()?.into_iter().map(str::to_owned).collect();
-    cursor.space()?;
-    let delimiter = if cursor.keyword("NIL").is_some() {
-        None
-    } else {
-        std::str::from_utf8(&cursor.string()?).ok()?.chars().next()
-    };
-    cursor.space()?;
-    let Some(mailbox) = mailbox(cursor) else { return Some(UpstreamResponse::Other) };
-    let old_name = extended_old_name(cursor);
-    Some(UpstreamResponse::List { subscribed, item: ListItem { attributes, delimiter, mailbox }, old_name })
-}
-
-/// `(("OLDNAME" ("name")) …)` after a LIST response (RFC 5465 5.4, RFC 5258 4).
-fn extended_old_name(cursor: &mut Cursor<'_>) -> Option<MailboxName> {
-    cursor.space()?;
-    cursor.eat(b'(')?;
-    loop {
-        while cursor.eat(b' ').is_some() {}
-        if cursor.eat(b')').is_some() {
-            return None;
-        }
-        // Dovecot and RFC 5258 write `"OLDNAME" ("x")`; RFC 5465's example wraps each pair in parentheses of its own.
-        let wrapped = cursor.eat(b'(').is_some();
-        let tag = cursor.astring()?;
-        let is_old = tag.eq_ignore_ascii_case(b"OLDNAME");
-        cursor.space()?;
-        if is_old {
-            cursor.eat(b'(')?;
-            return mailbox(cursor);
-        }
-        cursor.skip_value()?;
-        if wrapped {
-            cursor.eat(b')')?;
-        }
-    }
 }
 
 /// Flags of a list of words; `\Recent` and `\*` are no flags of ours (F27).

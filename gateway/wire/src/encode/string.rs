@@ -2,6 +2,7 @@
 
 use crate::syntax::{is_astring_char, is_atom_char, is_quotable};
 use pimap_types::UidRanges;
+use std::fmt::Display;
 use std::io::Write;
 
 /// Longer quoted strings go as literals: some readers of lines are short of breath.
@@ -78,7 +79,7 @@ pub(super) fn write_text(text: &str, after_code: bool, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn write_number(number: u32, out: &mut Vec<u8>) {
+pub(super) fn write_number(number: impl Display, out: &mut Vec<u8>) {
     // Writing into a vector cannot fail.
     let _ = write!(out, "{number}");
 }

@@ -3,6 +3,7 @@
 use super::{Upstream, said};
 use crate::world::mail::{Mailbox, items};
 use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
+use pimap_types::list;
 use pimap_types::response::ListItem;
 use pimap_types::upstream::{
     Data, Delta, Known, MailboxAt, Synced, UpstreamFault, UpstreamReply, UpstreamRequest,
@@ -68,7 +69,11 @@ impl Upstream {
                 self.changed(&append.mailbox, &[uid]);
                 Data::Appended(told)
             }
-            List { pattern, .. } => Data::Listed(self.list(&pattern)),
+            List { subscribed, pattern, .. } => Data::Listed(self.list(subscribed, &pattern)),
+            Namespace => {
+                let personal = vec![list::Namespace { prefix: String::new(), delimiter: Some('/') }];
+                Data::Namespaces(list::Namespaces { personal, ..list::Namespaces::default() })
+            }
             Status(mailbox, items) => self.status(&mailbox, &items)?,
             Create(mailbox) => {
                 if self.mail.mailboxes.contains_key(&mailbox) {
@@ -92,7 +97,14 @@ impl Upstream {
                 self.folders_changed(&to, Some(&from));
                 Data::Done
             }
-            Subscribe(_) | Unsubscribe(_) => Data::Done,
+            Subscribe(mailbox) => {
+                self.mail.subscriptions.insert(mailbox);
+                Data::Done
+            }
+            Unsubscribe(mailbox) => {
+                self.mail.subscriptions.remove(&mailbox);
+                Data::Done
+            }
         };
         Ok((said(data), Vec::new()))
     }
@@ -217,15 +229,47 @@ impl Upstream {
         Ok(Data::Expunged(UidRanges::from_uids(gone.into_iter().filter_map(Uid::new))))
     }
 
-    fn list(&self, pattern: &ListPattern) -> Vec<ListItem> {
-        let all = matches!(pattern.pattern.as_str(), "*" | "%");
-        let listed = self.mail.mailboxes.keys().filter(|name| all || name.as_str() == pattern.pattern);
-        let item = |name: &MailboxName| ListItem {
-            attributes: Vec::new(),
+    /// LIST and LSUB as RFC 3501 6.3.8 and 6.3.9 have them; a rich server tells children and special uses.
+    fn list(&self, subscribed: bool, pattern: &ListPattern) -> Vec<ListItem> {
+        let full = match format!("{}{}", pattern.reference, pattern.pattern) {
+            full if full.eq_ignore_ascii_case("INBOX") => "INBOX".to_owned(),
+            full => full,
+        };
+        let item = |name: &MailboxName, attributes| ListItem {
+            attributes,
             delimiter: Some('/'),
             mailbox: name.clone(),
         };
-        listed.map(item).collect()
+        if full.is_empty() {
+            return vec![ListItem {
+                attributes: vec!["\\Noselect".to_owned()],
+                delimiter: Some('/'),
+                mailbox: MailboxName::new(""),
+            }];
+        }
+        let listed = |name: &&MailboxName| matches(full.as_bytes(), name.as_str().as_bytes());
+        if subscribed {
+            return self
+                .mail
+                .subscriptions
+                .iter()
+                .filter(listed)
+                .map(|name| item(name, Vec::new()))
+                .collect();
+        }
+        let names = self.mail.mailboxes.keys();
+        names.filter(listed).map(|name| item(name, self.attributes(name))).collect()
+    }
+
+    fn attributes(&self, name: &MailboxName) -> Vec<String> {
+        if !self.traits.mailboxes {
+            return Vec::new();
+        }
+        let below = format!("{name}/");
+        let has_children = self.mail.mailboxes.keys().any(|other| other.as_str().starts_with(&below));
+        let children = if has_children { "\\HasChildren" } else { "\\HasNoChildren" };
+        let special = ["Drafts", "Sent", "Trash"].contains(&name.as_str()).then(|| format!("\\{name}"));
+        [children.to_owned()].into_iter().chain(special).collect()
     }
 
     fn status(&self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Data, UpstreamFault> {
@@ -233,15 +277,28 @@ impl Upstream {
             return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
         };
         let number = |item: &StatusItem| match item {
-            StatusItem::Messages => state.messages.len() as u32,
-            StatusItem::Recent => 0,
-            StatusItem::UidNext => state.uid_next,
-            StatusItem::UidValidity => state.uid_validity.get(),
+            StatusItem::Messages => state.messages.len() as u64,
+            StatusItem::Recent | StatusItem::AppendLimit => 0,
+            StatusItem::UidNext => u64::from(state.uid_next),
+            StatusItem::UidValidity => u64::from(state.uid_validity.get()),
             StatusItem::Unseen => {
-                state.messages.values().filter(|m| !m.flags.contains(&Flag::Seen)).count() as u32
+                state.messages.values().filter(|m| !m.flags.contains(&Flag::Seen)).count() as u64
             }
+            StatusItem::Size => state.messages.values().map(|m| m.text.len() as u64).sum(),
         };
         Ok(Data::Status(items.iter().map(|item| (*item, number(item))).collect()))
+    }
+}
+
+/// Whether a name matches a LIST pattern, by trying everything.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((wildcard @ (b'*' | b'%'), rest)) => {
+            let most = name.iter().position(|byte| *byte == b'/' && *wildcard == b'%').unwrap_or(name.len());
+            (0..=most).any(|at| matches(rest, &name[at..]))
+        }
+        Some((byte, rest)) => name.first() == Some(byte) && matches(rest, &name[1..]),
     }
 }
 
