@@ -6,8 +6,6 @@
 // A failed expectation is a failed test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "real/clients.rs"]
-mod clients;
 #[path = "real/compress.rs"]
 mod compress;
 #[path = "real/hidden.rs"]
