@@ -175,9 +175,9 @@ impl SessionLog {
         self.mark(mailbox, uid, |told| told.flags(uid, flags, class));
     }
 
-    /// The handset's own STORE was answered with these flags.
-    pub fn stored(&mut self, mailbox: &MailboxName, uid: Uid, flags: &Flags) {
-        self.mark(mailbox, uid, |told| told.stored(uid, flags));
+    /// The handset's own STORE was answered with these flags; `current`: nothing has changed them since.
+    pub fn stored(&mut self, mailbox: &MailboxName, uid: Uid, flags: &Flags, current: bool) {
+        self.mark(mailbox, uid, |told| told.stored(uid, flags, current));
     }
 
     fn mark(&mut self, mailbox: &MailboxName, uid: Uid, change: impl FnOnce(&mut Told)) {

@@ -86,11 +86,14 @@ impl Told {
         }
     }
 
-    /// The handset's own STORE left the message with these flags. If that took it out of the view, or it had left before, the
-    /// flags are the answer all the same; the departure follows later (digest 5, F18).
-    pub fn stored(&mut self, uid: Uid, flags: &Flags) {
-        if let Some(mark) = self.marks.get_mut(&uid).filter(|mark| mark.presence == Presence::Gone) {
-            mark.flags = Some(flags.clone());
+    /// The handset's own STORE left the message with these flags. They are the answer whether or not they are news (RFC 3501
+    /// 6.4.6), if they are `current`: what is untold already may be newer. They are also if the STORE took the message out of
+    /// the view, or it had left before: the departure follows later (digest 5, F18).
+    pub fn stored(&mut self, uid: Uid, flags: &Flags, current: bool) {
+        match self.marks.get_mut(&uid) {
+            Some(mark) if mark.presence == Presence::Gone => mark.flags = Some(flags.clone()),
+            None if current => self.flags(uid, flags, Class::Polled),
+            _ => {}
         }
     }
 

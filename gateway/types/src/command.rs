@@ -214,12 +214,18 @@ pub enum FetchItem {
     Body,
     /// BODYSTRUCTURE
     BodyStructure,
-    /// RFC822
-    Rfc822,
+    /// RFC822; IMAP has no peeking form of it but a mailbox opened by EXAMINE.
+    Rfc822 {
+        /// Without setting `\Seen`: to be asked for under EXAMINE.
+        peek: bool,
+    },
     /// RFC822.HEADER
     Rfc822Header,
-    /// RFC822.TEXT
-    Rfc822Text,
+    /// RFC822.TEXT, like RFC822.
+    Rfc822Text {
+        /// Without setting `\Seen`: to be asked for under EXAMINE.
+        peek: bool,
+    },
     /// `BODY[section]<origin.octets>`
     Section {
         /// Without setting `\Seen`.
@@ -234,7 +240,25 @@ pub enum FetchItem {
 impl FetchItem {
     /// Whether asking for it sets `\Seen` (RFC 3501 6.4.5).
     pub const fn sets_seen(&self) -> bool {
-        matches!(self, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
+        use FetchItem::*;
+        matches!(self, Rfc822 { peek: false } | Rfc822Text { peek: false } | Section { peek: false, .. })
+    }
+
+    /// Whether only EXAMINE keeps it from setting `\Seen`.
+    pub const fn needs_examine(&self) -> bool {
+        matches!(self, FetchItem::Rfc822 { peek: true } | FetchItem::Rfc822Text { peek: true })
+    }
+
+    /// The same without setting `\Seen`.
+    pub fn peeking(self) -> FetchItem {
+        match self {
+            FetchItem::Rfc822 { .. } => FetchItem::Rfc822 { peek: true },
+            FetchItem::Rfc822Text { .. } => FetchItem::Rfc822Text { peek: true },
+            FetchItem::Section { section, partial, .. } => {
+                FetchItem::Section { peek: true, section, partial }
+            }
+            other => other,
+        }
     }
 }
 

@@ -16,7 +16,6 @@ use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::pool::{Lease, Pool};
 use pimap_types::MailboxName;
-use pimap_types::command::FetchItem;
 use pimap_types::response::Status;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_wire::client::response::Condition;
@@ -85,8 +84,7 @@ impl Attempt<'_> {
             }
             Fetch(at, uids, items) => {
                 let BodyStream::Fetch(pieces) = &self.stream else { return Err(Fault::Cancelled) };
-                // Reading a body sets \Seen (RFC 3501 6.4.5), which EXAMINE would not allow.
-                open::open(connection, at, items.iter().any(FetchItem::sets_seen)).await?;
+                open::open_to_fetch(connection, at, items).await?;
                 read::fetch(self.pool, connection, at, uids, items, pieces, &mut self.streamed).await
             }
             Store(at, uids, change) => {

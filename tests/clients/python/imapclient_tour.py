@@ -10,6 +10,13 @@ client.login(name, password)
 client.capabilities()
 
 
+def forgetting_recent(answer):
+    """\\Recent is a mark of the one who looks first, be it another session."""
+    if isinstance(answer, dict):
+        return {key: forgetting_recent(value) for key, value in sorted(answer.items())}
+    return tuple(word for word in answer if word != b"\\Recent") if type(answer) is tuple else answer
+
+
 def tell(what, call, *arguments, hide=()):
     try:
         answer = call(*arguments)
@@ -18,7 +25,7 @@ def tell(what, call, *arguments, hide=()):
         return None
     if isinstance(answer, dict):
         answer = {key: value for key, value in answer.items() if key not in hide}
-    print(what, answer)
+    print(what, forgetting_recent(answer))
     return answer
 
 
@@ -55,7 +62,13 @@ quiet("unsubscribe", client.unsubscribe_folder, "Tür & Tor")
 quiet("append", client.append, "Tür & Tor", b"Subject: appended\r\n\r\nHello.\r\n", [b"\\Seen"])
 quiet("copy", client.copy, ids[:2], "Tür & Tor")
 tell("status", client.folder_status, "Tür & Tor", ["MESSAGES", "UNSEEN"])
-quiet("move", client.move, ids[1:2], "Tür & Tor")
+if client.has_capability("MOVE"):
+    client.move(ids[1:2], "Tür & Tor")
+else:
+    # A poor server has none; the gateway before it has.
+    client.copy(ids[1:2], "Tür & Tor")
+    client.delete_messages(ids[1:2], silent=True)
+    client.uid_expunge(ids[1:2])
 tell("left", client.search, "ALL")
 tell("status after the move", client.folder_status, "Tür & Tor", ["MESSAGES", "UNSEEN"])
 client.delete_messages(ids[:1], silent=True)
@@ -64,11 +77,11 @@ tell("left", client.search, "ALL")
 client.idle()
 client.idle_check(timeout=0.01)
 print("idle", client.idle_done()[0] is not None)
-quiet("unselect", client.unselect_folder)
+quiet("close", client.close_folder)
 quiet("select nowhere", client.select_folder, "Nowhere")
 tell("examine", client.select_folder, "Tür & Tor", True, hide=(b"UIDVALIDITY", b"HIGHESTMODSEQ", b"RECENT", b"UIDNEXT", b"UNSEEN", b"PERMANENTFLAGS"))
-quiet("rename", client.rename_folder, "Tür & Tor", "Tor")
 client.close_folder()
+quiet("rename", client.rename_folder, "Tür & Tor", "Tor")
 quiet("delete", client.delete_folder, "Tor")
 quiet("delete again", client.delete_folder, "Tor")
 client.logout()

@@ -17,7 +17,11 @@ def tell(what, answer, texts=False):
     """Prints an answer; the text of a status is the server's own business."""
     status, data = answer
     if not texts:
-        data = [re.sub(rb"(APPENDUID|COPYUID) \d+", rb"\1 n", item) if isinstance(item, bytes) else item for item in data]
+        # \\Recent is a mark of the one who looks first, be it another session.
+        data = repr(data).replace("\\\\Recent", "").replace("  ", " ").replace(" )", ")").replace("( ", "(")
+        if what.startswith("store"):
+            # RFC 3501 7.4.2: more than was asked for may be told.
+            data = re.sub(r"UID \d+ ", "", data)
     print(what, status, data if status == "OK" and not texts else "")
 
 
@@ -44,7 +48,9 @@ tell("fetch", imap.fetch("1:3", "(UID FLAGS RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 tell("header", imap.fetch("2", "(BODY.PEEK[HEADER.FIELDS (SUBJECT DATE)])"))
 tell("part", imap.fetch("2", "(BODY.PEEK[2] BODY.PEEK[1.MIME])"))
 tell("partial", imap.fetch("3", "(BODY.PEEK[]<10.20>)"))
-tell("sees", imap.fetch("1", "(BODY[TEXT])"))
+# RFC 3501 7.4.2 leaves open whether the new flags stand beside the body or in a response of their own.
+sees = imap.fetch("1", "(BODY[TEXT])")[1]
+print("sees", sees[0][1], "told" if "\\Seen" in repr(sees).replace("\\\\", "\\") else "untold")
 tell("seen", imap.fetch("1", "(FLAGS)"))
 try:
     imap.fetch("9", "FLAGS")
@@ -55,6 +61,9 @@ tell("uid fetch none", imap.uid("FETCH", "1000:1001", "(FLAGS)"))
 tell("store", imap.store("1:2", "+FLAGS", "(\\Flagged $Work)"))
 tell("store less", imap.store("2", "-FLAGS", "(\\Flagged)"))
 tell("store silent", imap.store("3", "FLAGS.SILENT", "(\\Answered)"))
+# Whatever the server still wants to say of it is said now.
+imap.noop()
+imap.response("FETCH")
 tell("flags", imap.fetch("1:*", "(FLAGS)"))
 tell("keyword", imap.search(None, "KEYWORD", "$Work"))
 tell("noop", ("OK", [])) if imap.noop()[0] == "OK" else print("noop fails")
@@ -68,17 +77,15 @@ quiet("append", imap.append("Tour", "(\\Seen)", '"06-Mar-2006 09:00:00 +0000"', 
 quiet("append nowhere", imap.append("Nowhere", None, None, b"Subject: x\r\n\r\nHello.\r\n"))
 quiet("copy", imap.copy("1:2", "Tour"))
 quiet("copy nowhere", imap.copy("1", "Nowhere"))
-tell("status", imap.status("Tour", "(MESSAGES UNSEEN UIDNEXT)"))
+tell("status", imap.status("Tour", "(MESSAGES UIDNEXT UNSEEN)"))
 quiet("status nowhere", imap.status("Nowhere", "(MESSAGES)"))
-tell("delete", imap.store("1", "+FLAGS", "(\\Deleted)"))
+tell("store deleted", imap.store("1", "+FLAGS", "(\\Deleted)"))
 tell("expunge", imap.expunge())
 tell("left", imap.fetch("1:*", "(UID FLAGS)"))
 tell("examine", imap.select("Tour", readonly=True))
 tell("date", imap.fetch("1", "(INTERNALDATE RFC822)"))
-try:
-    quiet("store read-only", imap.store("1", "+FLAGS", "(\\Flagged)"))
-except imap.readonly:
-    print("store read-only: read-only")
+tell("read by RFC822.TEXT", imap.fetch("3", "(RFC822.TEXT BODY[])"))
+tell("still unseen", imap.fetch("3", "(FLAGS)"))
 quiet("unselect", imap.unselect())
 try:
     imap.fetch("1", "(FLAGS)")
@@ -93,7 +100,5 @@ quiet("delete below", imap.delete("Tour/Deeper"))
 quiet("delete", imap.delete("Tour"))
 quiet("delete again", imap.delete("Tour"))
 quiet("select nowhere", imap.select("Nowhere"))
-# The account as it was: the first message back under a new UID would not be equal the next time, so all are replaced.
-imap.select("INBOX")
 print("bye", imap.logout()[0])
 print("all is well")

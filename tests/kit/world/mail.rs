@@ -241,9 +241,9 @@ pub fn items(uid: u32, message: &Message, wanted: &[FetchItem]) -> Vec<u8> {
             FetchItem::Body | FetchItem::BodyStructure => {
                 all.extend_from_slice(b"BODY (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 2 1)");
             }
-            FetchItem::Rfc822 => literal(&mut all, "RFC822", &message.text),
+            FetchItem::Rfc822 { .. } => literal(&mut all, "RFC822", &message.text),
             FetchItem::Rfc822Header => literal(&mut all, "RFC822.HEADER", section(message, "HEADER")),
-            FetchItem::Rfc822Text => literal(&mut all, "RFC822.TEXT", section(message, "TEXT")),
+            FetchItem::Rfc822Text { .. } => literal(&mut all, "RFC822.TEXT", section(message, "TEXT")),
             FetchItem::Section { section: name, partial, .. } => {
                 let octets = section(message, name);
                 let (from, length) = partial.map_or((0, usize::MAX), |(a, b)| (a as usize, b as usize));

@@ -86,13 +86,23 @@ impl Account {
             // What was untold before is told before, so that silence concerns this change alone.
             self.tell_before(conn);
         }
+        let version = self.mirrors.get(&mailbox).map(|mirror| mirror.version);
+        // No other change was applied since it was asked: what it reports is how things are.
+        let unraced = running.aimed.as_ref().is_some_and(|at| Some(at.at_least) == version);
         for report in reports {
             self.apply_flags(&mailbox, report, Some(&owner));
         }
-        if !silent && let Some(session) = self.session_mut(&owner) {
-            // Also of a message that left the view by it the flags are the answer (RFC 3501 6.4.6).
+        if !silent {
             for report in reports {
-                session.stored(&mailbox, report.uid, &report.flags);
+                let kept =
+                    self.mirrors.get(&mailbox).and_then(|mirror| mirror.facts.as_ref()?.get(&report.uid));
+                let (flags, current) = match kept {
+                    Some(facts) => (facts.flags.clone(), true),
+                    None => (report.flags.clone(), unraced),
+                };
+                if let Some(session) = self.session_mut(&owner) {
+                    session.stored(&mailbox, report.uid, &flags, current);
+                }
             }
         }
         if silent && let Some(c) = self.connections.get_mut(&conn) {

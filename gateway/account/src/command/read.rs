@@ -65,8 +65,9 @@ impl Account {
         }
         let read_only =
             self.session(&owner).and_then(|s| s.selected.as_ref()).is_some_and(|selected| selected.read_only);
-        if read_only && !peek_only(&mut items) {
-            return no("CANNOT", "the mailbox was opened by EXAMINE: fetch BODY.PEEK[] instead");
+        if read_only {
+            // EXAMINE promises that nothing changes, `\Seen` included (RFC 3501 6.3.2).
+            items = items.into_iter().map(FetchItem::peeking).collect();
         }
         let numbers = Arc::new(self.numbers(&owner, &mailbox));
         let request = UpstreamRequest::Fetch(at, uids, items);
@@ -106,15 +107,4 @@ impl Account {
             _ => no("SERVERBUG", "the mail server broke the protocol"),
         }
     }
-}
-
-/// EXAMINE promises that nothing changes, `\Seen` included (RFC 3501 6.3.2): sections are peeked at. False: an item is among
-/// them that upstream has no peeking form for.
-fn peek_only(items: &mut [FetchItem]) -> bool {
-    for item in items.iter_mut() {
-        if let FetchItem::Section { peek, .. } = item {
-            *peek = true;
-        }
-    }
-    !items.iter().any(FetchItem::sets_seen)
 }

@@ -4,6 +4,7 @@ use super::{is_ok, run_for};
 use crate::connection::{Connection, Selected};
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
+use pimap_types::command::FetchItem;
 use pimap_types::response::Status;
 use pimap_types::upstream::MailboxAt;
 use pimap_types::{MailboxName, MessageFacts, Uid};
@@ -42,6 +43,20 @@ pub(super) async fn open(connection: &mut Connection, at: &MailboxAt, writable: 
         Some(selected) if selected.uid_validity == at.uid_validity => Ok(()),
         _ => Err(Fault::UidValidityChanged),
     }
+}
+
+/// Has the mailbox open as a FETCH of these items needs it: reading a body sets `\Seen` (RFC 3501 6.4.5), which EXAMINE would
+/// not allow; and where it must not, EXAMINE alone keeps some items from it.
+pub(super) async fn open_to_fetch(
+    connection: &mut Connection,
+    at: &MailboxAt,
+    items: &[FetchItem],
+) -> Result<(), Fault> {
+    let open_to_change = connection.selected.as_ref().is_some_and(|selected| !selected.examined);
+    if open_to_change && items.iter().any(FetchItem::needs_examine) {
+        connection.selected = None;
+    }
+    open(connection, at, items.iter().any(FetchItem::sets_seen)).await
 }
 
 /// How to open a mailbox without asking for changes.

@@ -199,7 +199,7 @@ pub(super) async fn fetch(
                 told.add(forwarder, &Collected::default());
                 connection.abandon().await;
                 *connection = pool.connect().await?;
-                open::open(connection, at, items.iter().any(FetchItem::sets_seen)).await?;
+                open::open_to_fetch(connection, at, items).await?;
                 for uid in rest.iter() {
                     let one = UidRanges::one(uid);
                     let mut forwarder = Forwarder::new(one.clone(), items);

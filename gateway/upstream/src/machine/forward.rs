@@ -220,8 +220,16 @@ impl Forwarder {
             out.push(FetchPiece::End);
         }
         self.strangers |= !self.plan.contains(uid);
-        if let Some(flags) = message.flags.take().filter(|_| self.plan.contains(uid)) {
-            self.flags.insert(uid, FlagsReport { uid, flags, mod_seq: message.mod_seq });
+        match message.flags.take().filter(|_| self.plan.contains(uid)) {
+            Some(flags) => {
+                self.flags.insert(uid, FlagsReport { uid, flags, mod_seq: message.mod_seq });
+            }
+            // Dovecot reports the \Seen that a body sets with the body, and its MODSEQ in a line of its own afterwards.
+            None => {
+                if let Some(report) = self.flags.get_mut(&uid) {
+                    report.mod_seq = report.mod_seq.max(message.mod_seq);
+                }
+            }
         }
     }
 }

@@ -357,9 +357,9 @@ fn fetch_item(out: &mut Writer, item: &FetchItem) -> Result<(), Unencodable> {
         FetchItem::Envelope => out.raw("ENVELOPE"),
         FetchItem::Body => out.raw("BODY"),
         FetchItem::BodyStructure => out.raw("BODYSTRUCTURE"),
-        FetchItem::Rfc822 => out.raw("RFC822"),
+        FetchItem::Rfc822 { .. } => out.raw("RFC822"),
         FetchItem::Rfc822Header => out.raw("RFC822.HEADER"),
-        FetchItem::Rfc822Text => out.raw("RFC822.TEXT"),
+        FetchItem::Rfc822Text { .. } => out.raw("RFC822.TEXT"),
         FetchItem::Section { peek, section, partial } => {
             // The section was checked when it was decoded; here only what could leave the brackets is looked for.
             let sound =

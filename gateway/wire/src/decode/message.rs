@@ -81,9 +81,9 @@ fn fetch_item(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
         b"BODY.PEEK" => section_item(true, scanner)?,
         b"BODY" => Body,
         b"BODYSTRUCTURE" => BodyStructure,
-        b"RFC822" => Rfc822,
+        b"RFC822" => Rfc822 { peek: false },
         b"RFC822.HEADER" => Rfc822Header,
-        b"RFC822.TEXT" => Rfc822Text,
+        b"RFC822.TEXT" => Rfc822Text { peek: false },
         _ => return Err(DecodeError::bad("unknown fetch item")),
     };
     Ok(vec![item])

@@ -94,3 +94,14 @@ fn forged_tags_and_fetches_inside_a_body_are_text() {
     let (text, _) = run(&[(5, 6)], &[body()], stream).expect("forwards");
     assert!(text.starts_with("<5:BODY[] {40}\r\n\r\nU7 OK") && text.ends_with("x\r\n>"), "{text}");
 }
+
+/// Dovecot says `\Seen` with the body and its MODSEQ afterwards: without it nobody could tell that the flags are news.
+#[test]
+fn a_mod_sequence_behind_its_flags() {
+    let stream = b"* 1 FETCH (UID 5 FLAGS (\\Seen) BODY[] {1}\r\nx)\r\n* 1 FETCH (UID 5 MODSEQ (15))\r\n";
+    let (text, forwarder) = run(&[(5, 5)], &[body()], stream).expect("forwards");
+    assert_eq!(text, "<5:BODY[] {1}\r\nx>");
+    let reports = forwarder.into_flags();
+    let told: Vec<_> = reports.iter().map(|report| (report.uid.get(), report.mod_seq.0)).collect();
+    assert_eq!(told, [(5, 15)]);
+}

@@ -44,7 +44,7 @@ fn fetch_items() {
     fetch("FETCH 501 (UID FLAGS flags ENVELOPE FAST)", vec![Uid, Flags, Envelope, InternalDate, Size]);
     fetch(
         "FETCH 501 (RFC822 RFC822.HEADER RFC822.TEXT BODYSTRUCTURE BODY)",
-        vec![Rfc822, Rfc822Header, Rfc822Text, BodyStructure, Body],
+        vec![Rfc822 { peek: false }, Rfc822Header, Rfc822Text { peek: false }, BodyStructure, Body],
     );
     fetch("FETCH 501 BODY.PEEK[text]<0.100>", vec![section(true, "TEXT", Some((0, 100)))]);
     fetch("FETCH 501 body[1.2.mime]", vec![section(false, "1.2.MIME", None)]);
