@@ -63,7 +63,8 @@ pub fn at_server(server: &mut Imap, mailbox: &str) -> Held {
     let mut held = Held::new();
     for response in reply.responses() {
         let Response::Fetch(_, fetched) = response else { continue };
-        let header = fetched.items.get("BODY[HEADER.FIELDS (SUBJECT)]").expect("the header asked for");
+        // Without it, it is news of a message whose answer came already; what it says shows at the next look.
+        let Some(header) = fetched.items.get("BODY[HEADER.FIELDS (SUBJECT)]") else { continue };
         let subject = subject(&String::from_utf8_lossy(header)).expect("a subject");
         let letters = fetched.flags.iter().flatten().filter_map(|flag| letter(flag)).collect();
         assert!(held.insert(subject.clone(), letters).is_none(), "{subject} is there twice in {mailbox}");
