@@ -301,8 +301,23 @@ fn searchres_failed() {
 }
 
 #[test]
+fn sort() {
+    play("sort.pimap");
+}
+
+#[test]
+fn sort_poor() {
+    play("sort-poor.pimap");
+}
+
+#[test]
 fn store_full() {
     play("store-full.pimap");
+}
+
+#[test]
+fn thread() {
+    play("thread.pimap");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub enum FilterRefused {
     Uid,
     /// DAYSBEFORETODAY under NOT: each midnight old messages would enter the view (F31).
     NegatedDays,
+    /// OLDER or YOUNGER: at every moment messages would enter or leave the view (F31).
+    MovingWindow,
     /// More than [`SEARCH_KEYS_MAX`] keys.
     TooManyKeys,
     /// Lists, NOT and OR nested deeper than [`NESTING_MAX`].
@@ -46,6 +48,9 @@ impl fmt::Display for FilterRefused {
                 f.write_str("UID depends on one mailbox's UIDVALIDITY and cannot stand in a filter")
             }
             FilterRefused::NegatedDays => f.write_str("DAYSBEFORETODAY cannot stand under NOT in a filter"),
+            FilterRefused::MovingWindow => {
+                f.write_str("OLDER and YOUNGER change at every moment and cannot stand in a filter")
+            }
             FilterRefused::TooManyKeys => write!(f, "a filter holds at most {SEARCH_KEYS_MAX} keys"),
             FilterRefused::TooDeep => write!(f, "a filter nests at most {NESTING_MAX} deep"),
         }
@@ -222,6 +227,7 @@ fn atom(key: &SearchKey) -> Result<Option<Atom<&SearchKey>>, FilterRefused> {
         SearchKey::New => return Err(FilterRefused::SessionKey("NEW")),
         SearchKey::Old => return Err(FilterRefused::SessionKey("OLD")),
         SearchKey::Sequence(_) => return Err(FilterRefused::SessionKey("a sequence set")),
+        SearchKey::Older(_) | SearchKey::Younger(_) => return Err(FilterRefused::MovingWindow),
         SearchKey::Saved => return Err(FilterRefused::SessionKey("$")),
         SearchKey::Uid(_) => return Err(FilterRefused::Uid),
     }))

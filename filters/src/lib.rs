@@ -32,4 +32,4 @@ pub mod upstream_program;
 
 pub use compile::{AtomKind, Filter, FilterRefused};
 pub use decide::{Change, ChangeKind, Class, Decision, What, decide, folder_event_class};
-pub use upstream_program::upstream_program;
+pub use upstream_program::{covering, upstream_program};

@@ -51,7 +51,9 @@ pub(crate) fn meets(program: &SearchKey, message: &Message, today: Date) -> bool
         | SearchKey::Old
         | SearchKey::Uid(_)
         | SearchKey::Sequence(_)
-        | SearchKey::Saved => {
+        | SearchKey::Saved
+        | SearchKey::Older(_)
+        | SearchKey::Younger(_) => {
             panic!("{program:?} has no place in a filter")
         }
     }
@@ -74,7 +76,9 @@ pub(crate) fn refused(program: &SearchKey, nots: usize) -> bool {
         | SearchKey::Old
         | SearchKey::Uid(_)
         | SearchKey::Sequence(_)
-        | SearchKey::Saved => true,
+        | SearchKey::Saved
+        | SearchKey::Older(_)
+        | SearchKey::Younger(_) => true,
         SearchKey::DaysBeforeToday(_) => nots % 2 == 1,
         SearchKey::Not(key) => refused(key, nots + 1),
         SearchKey::And(keys) => keys.iter().any(|key| refused(key, nots)),
@@ -150,6 +154,8 @@ fn forbidden_leaf() -> BoxedStrategy<SearchKey> {
         SearchKey::Uid(set.clone()),
         SearchKey::Sequence(set),
         SearchKey::Saved,
+        SearchKey::Older(60),
+        SearchKey::Younger(60),
     ])
     .boxed()
 }

@@ -22,12 +22,14 @@ pub fn upstream_program(atom: &SearchKey, uids: &UidRanges) -> Option<SearchKey>
     if uids.is_empty() {
         return None;
     }
-    let covered = close_smallest_gaps(uids.ranges(), UPSTREAM_SEARCH_RANGES_MAX);
-    let set = covered
-        .into_iter()
-        .map(|(first, last)| (SetNumber::Number(first), SetNumber::Number(last)))
-        .collect();
-    Some(SearchKey::And(vec![SearchKey::Uid(SequenceSet(set)), atom.clone()]))
+    let set = covering(uids);
+    let set = set.ranges().iter().map(|(first, last)| (SetNumber::Number(*first), SetNumber::Number(*last)));
+    Some(SearchKey::And(vec![SearchKey::Uid(SequenceSet(set.collect())), atom.clone()]))
+}
+
+/// At most [`UPSTREAM_SEARCH_RANGES_MAX`] ranges that cover `uids`, and the fewest possible others: a set for one command.
+pub fn covering(uids: &UidRanges) -> UidRanges {
+    UidRanges::from_pairs(close_smallest_gaps(uids.ranges(), UPSTREAM_SEARCH_RANGES_MAX))
 }
 
 /// At most `ranges_max` ranges that cover all of `ranges` (ascending and disjoint) and the fewest possible

@@ -77,6 +77,7 @@ impl Sim {
                 r#move: true,
                 notify: rng.chance(50),
                 mailboxes: true,
+                sort: false,
             },
             _ => Traits::RICH,
         };

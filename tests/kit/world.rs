@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod gateway;
 pub mod mail;
 pub mod rng;
+mod sort;
 pub mod stage;
 pub mod upstream;
 

@@ -34,6 +34,9 @@ fn session_dependent_keys_are_refused_wherever_they_stand() {
     let cases = [
         (SearchKey::Recent, FilterRefused::SessionKey("RECENT")),
         (SearchKey::New, FilterRefused::SessionKey("NEW")),
+        (SearchKey::Saved, FilterRefused::SessionKey("$")),
+        (SearchKey::Older(60), FilterRefused::MovingWindow),
+        (SearchKey::Younger(60), FilterRefused::MovingWindow),
         (SearchKey::Old, FilterRefused::SessionKey("OLD")),
         (SearchKey::Sequence(set.clone()), FilterRefused::SessionKey("a sequence set")),
         (SearchKey::Uid(set), FilterRefused::Uid),

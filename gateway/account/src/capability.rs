@@ -40,6 +40,12 @@ const TABLE: &[(&str, Needs)] = &[
     ("COMPRESS=DEFLATE", Needs::Tcp),
     ("ESEARCH", Needs::Nothing),
     ("SEARCHRES", Needs::Nothing),
+    ("WITHIN", Needs::Upstream("WITHIN")),
+    ("SORT", Needs::Upstream("SORT")),
+    ("SORT=DISPLAY", Needs::Upstream("SORT=DISPLAY")),
+    ("THREAD=ORDEREDSUBJECT", Needs::Upstream("THREAD=ORDEREDSUBJECT")),
+    ("THREAD=REFERENCES", Needs::Upstream("THREAD=REFERENCES")),
+    ("THREAD=REFS", Needs::Upstream("THREAD=REFS")),
     // The protocol's version; its parts that work are named one by one.
     ("XPIMAPv1", Needs::Nothing),
     ("xPIMAPcomplyrev06", Needs::Nothing),
@@ -127,5 +133,18 @@ mod tests {
         let compresses = |kind| before_login(kind).split(' ').any(|word| word == "COMPRESS=DEFLATE");
         assert!(compresses(TransportKind::Tcp));
         assert!(!compresses(TransportKind::HttpStream) && !compresses(TransportKind::HttpBatch));
+    }
+
+    /// RFC 5256, RFC 5032: upstream does the work, or nobody.
+    #[test]
+    fn what_upstream_must_do_is_promised_where_it_can() {
+        let words = |announced: &[&str]| line(TransportKind::Tcp, &Announced::new(announced.iter().copied()));
+        let has = |announced: &[&str], word: &str| words(announced).split(' ').any(|known| known == word);
+        for word in
+            ["WITHIN", "SORT", "SORT=DISPLAY", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "THREAD=REFS"]
+        {
+            assert!(!has(&["IMAP4REV1"], word) && has(&["IMAP4REV1", word], word), "{word}");
+        }
+        assert!(has(&["IMAP4REV1"], "ESEARCH") && has(&["IMAP4REV1"], "SEARCHRES"));
     }
 }

@@ -235,7 +235,9 @@ impl Account {
             Command::Unselect => self.begin_unselect(conn),
             Command::Fetch(target, items) => self.begin_fetch(conn, target, items),
             Command::Store(target, change) => self.begin_store(conn, target, change, running),
-            Command::Search { .. } => self.begin_search(conn, command, running),
+            Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => {
+                self.begin_search(conn, command, running)
+            }
             Command::Copy(target, to) => self.begin_copy(conn, target, to, false, running),
             Command::Move(target, to) => self.begin_copy(conn, target, to, true, running),
             Command::Expunge => self.begin_expunge(conn, None),
@@ -280,6 +282,8 @@ impl Account {
                 | Command::Fetch(..)
                 | Command::Store(..)
                 | Command::Search { .. }
+                | Command::Sort { .. }
+                | Command::Thread { .. }
                 | Command::Copy(..)
                 | Command::Move(..)
                 | Command::Expunge
@@ -338,7 +342,9 @@ impl Account {
             }
             Command::Fetch(target, _) => self.fetched(conn, target, reply),
             Command::Store(_, change) => self.stored(conn, change, running, reply),
-            Command::Search { .. } => self.searched(conn, command, running, reply),
+            Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => {
+                self.searched(conn, command, running, reply)
+            }
             Command::Copy(_, to) => self.copied(conn, to, false, running, reply),
             Command::Move(_, to) => self.copied(conn, to, true, running, reply),
             Command::Expunge | Command::UidExpunge(_) | Command::Close => {
@@ -497,10 +503,13 @@ impl Account {
         self.tell(conn, Flush { pushed_only: false, departures: Departures::Held });
     }
 
-    /// Cancels a FETCH or SEARCH that a connection waits for; a mutation goes on.
+    /// Cancels a FETCH or a search that a connection waits for; a mutation goes on.
     pub(crate) fn cancel_reading(&mut self, conn: ConnectionId) {
         let Some(running) = self.connections.get_mut(&conn).and_then(|c| c.running.as_mut()) else { return };
-        let reads = matches!(&running.task, Task::Command(Command::Fetch(..) | Command::Search { .. }));
+        let reads = match &running.task {
+            Task::Command(command) => matches!(command, Command::Fetch(..)) || command.is_search(),
+            Task::Login { .. } => false,
+        };
         if let (true, Some(ticket)) = (reads && !running.cancelled, running.ticket) {
             running.cancelled = true;
             self.outbox.push(Output::Cancel(ticket));

@@ -4,7 +4,7 @@ use crate::ids::DeviceId;
 use crate::list::List;
 use crate::mailbox::{Flags, MailboxName};
 use crate::preference::{PreferenceName, PreferenceSetting};
-use crate::search::{Criteria, ReturnOptions, SearchKey};
+use crate::search::{Criteria, ReturnOptions, SearchKey, SortCriterion, ThreadAlgorithm};
 use crate::secret::Secret;
 use crate::set::SequenceSet;
 use std::sync::Arc;
@@ -95,6 +95,28 @@ pub enum Command {
         /// The program.
         program: SearchKey,
     },
+    /// SORT and UID SORT (RFC 5256 3)
+    Sort {
+        /// Whether the answer is in UIDs.
+        by_uid: bool,
+        /// By what, the most important first.
+        criteria: Vec<SortCriterion>,
+        /// The charset named, in capitals.
+        charset: String,
+        /// The program.
+        program: SearchKey,
+    },
+    /// THREAD and UID THREAD (RFC 5256 3)
+    Thread {
+        /// Whether the answer is in UIDs.
+        by_uid: bool,
+        /// How.
+        algorithm: ThreadAlgorithm,
+        /// The charset named, in capitals.
+        charset: String,
+        /// The program.
+        program: SearchKey,
+    },
     /// COPY and UID COPY (6.4.7)
     Copy(Target, MailboxName),
     /// MOVE and UID MOVE (RFC 6851)
@@ -143,6 +165,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// SEARCH, SORT and THREAD, which find messages by a program.
+    pub const fn is_search(&self) -> bool {
+        matches!(self, Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. })
+    }
+
     /// The command's name for tagged answers, logs and metrics; a closed set of words.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -169,6 +196,8 @@ impl Command {
             Command::Fetch(..) => "FETCH",
             Command::Store(..) => "STORE",
             Command::Search { .. } => "SEARCH",
+            Command::Sort { .. } => "SORT",
+            Command::Thread { .. } => "THREAD",
             Command::Copy(..) => "COPY",
             Command::Move(..) => "MOVE",
             Command::Expunge => "EXPUNGE",

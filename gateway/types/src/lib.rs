@@ -4,8 +4,8 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`command`], [`response`],
-//! [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`thread`], [`command`],
+//! [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
 
 pub mod command;
 pub mod ids;
@@ -21,6 +21,7 @@ pub mod rows;
 pub mod search;
 pub mod secret;
 pub mod set;
+pub mod thread;
 pub mod time;
 pub mod upstream;
 
@@ -32,4 +33,5 @@ pub use number::{LogSeq, MobileSeq, ModSeq, Uid, UidValidity};
 pub use response::{Code, Response, Status};
 pub use secret::Secret;
 pub use set::{SequenceSet, UidRanges};
+pub use thread::Threads;
 pub use time::Timestamp;

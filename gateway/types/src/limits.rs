@@ -23,6 +23,8 @@ pub const NESTING_MAX: usize = 32;
 pub const SET_RANGES_MAX: usize = 4_096;
 /// Keys in one search program or filter; more: BAD.
 pub const SEARCH_KEYS_MAX: usize = 256;
+/// Criteria in one SORT; more: BAD.
+pub const SORT_CRITERIA_MAX: usize = 16;
 /// Named filters per account; more: NO `[LIMIT]`.
 pub const NAMED_FILTERS_PER_ACCOUNT_MAX: usize = 64;
 /// A filter's name in bytes; longer: NO.

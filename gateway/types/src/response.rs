@@ -6,6 +6,7 @@ use crate::list::Namespaces;
 use crate::mailbox::{Flags, MailboxName};
 use crate::number::{MobileSeq, Uid, UidValidity};
 use crate::set::UidRanges;
+use crate::thread::Threads;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -117,6 +118,10 @@ pub enum Response {
         /// What is returned, in order.
         items: Vec<SearchItem>,
     },
+    /// `* SORT n …` (RFC 5256 4): in the order asked for.
+    Sort(Vec<u32>),
+    /// `* THREAD (n …)(n …)` (RFC 5256 4)
+    Thread(Threads<u32>),
     /// `* LIST (attributes) "d" name`, or `* LSUB`.
     List {
         /// LSUB instead of LIST.

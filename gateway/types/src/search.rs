@@ -39,6 +39,10 @@ pub enum SearchKey {
     SentOn(Date),
     /// `SENTSINCE date`.
     SentSince(Date),
+    /// `OLDER n`: received more than so many seconds ago (RFC 5032); never allowed in a stored filter (F31).
+    Older(u32),
+    /// `YOUNGER n`: received within so many seconds (RFC 5032).
+    Younger(u32),
     /// `DAYSBEFORETODAY n`: received today or within the n days before (P-IMAP 5.2.3).
     DaysBeforeToday(u32),
     /// `HEADER name text`; `FROM`, `TO`, `CC`, `BCC` and `SUBJECT` keep their own spelling as [`SearchKey::Field`].
@@ -70,6 +74,108 @@ pub struct ReturnOptions {
     pub count: bool,
     /// SAVE: what is found becomes `$`.
     pub save: bool,
+}
+
+/// One criterion of SORT (RFC 5256 3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SortCriterion {
+    /// REVERSE
+    pub reverse: bool,
+    /// By what.
+    pub key: SortKey,
+}
+
+/// By what SORT orders (RFC 5256 3, RFC 5957 3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SortKey {
+    /// INTERNALDATE.
+    Arrival,
+    /// The mailbox of the first Cc address.
+    Cc,
+    /// The sent date.
+    Date,
+    /// The display name of the first From address (SORT=DISPLAY).
+    DisplayFrom,
+    /// The display name of the first To address (SORT=DISPLAY).
+    DisplayTo,
+    /// The mailbox of the first From address.
+    From,
+    /// RFC822.SIZE.
+    Size,
+    /// The base subject.
+    Subject,
+    /// The mailbox of the first To address.
+    To,
+}
+
+impl SortKey {
+    /// Every key, for grammars.
+    pub const ALL: [SortKey; 9] = [
+        SortKey::Arrival,
+        SortKey::Cc,
+        SortKey::Date,
+        SortKey::DisplayFrom,
+        SortKey::DisplayTo,
+        SortKey::From,
+        SortKey::Size,
+        SortKey::Subject,
+        SortKey::To,
+    ];
+
+    /// The key's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SortKey::Arrival => "ARRIVAL",
+            SortKey::Cc => "CC",
+            SortKey::Date => "DATE",
+            SortKey::DisplayFrom => "DISPLAYFROM",
+            SortKey::DisplayTo => "DISPLAYTO",
+            SortKey::From => "FROM",
+            SortKey::Size => "SIZE",
+            SortKey::Subject => "SUBJECT",
+            SortKey::To => "TO",
+        }
+    }
+
+    /// Whether it is one of SORT=DISPLAY.
+    pub const fn is_display(self) -> bool {
+        matches!(self, SortKey::DisplayFrom | SortKey::DisplayTo)
+    }
+}
+
+/// How THREAD gathers messages (RFC 5256 4; REFS is REFERENCES without regard to subjects, draft-ietf-morg-inthread).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ThreadAlgorithm {
+    /// By base subject, then by date.
+    OrderedSubject,
+    /// By References and In-Reply-To, then by base subject.
+    References,
+    /// By References and In-Reply-To alone.
+    Refs,
+}
+
+impl ThreadAlgorithm {
+    /// Every algorithm, for grammars.
+    pub const ALL: [ThreadAlgorithm; 3] =
+        [ThreadAlgorithm::OrderedSubject, ThreadAlgorithm::References, ThreadAlgorithm::Refs];
+
+    /// The algorithm's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ThreadAlgorithm::OrderedSubject => "ORDEREDSUBJECT",
+            ThreadAlgorithm::References => "REFERENCES",
+            ThreadAlgorithm::Refs => "REFS",
+        }
+    }
+
+    /// What a server announces that has it.
+    pub const fn capability(self) -> &'static str {
+        match self {
+            ThreadAlgorithm::OrderedSubject => "THREAD=ORDEREDSUBJECT",
+            ThreadAlgorithm::References => "THREAD=REFERENCES",
+            ThreadAlgorithm::Refs => "THREAD=REFS",
+        }
+    }
 }
 
 /// A header field with a search key of its own.

@@ -11,8 +11,9 @@ use crate::mailbox::{Flags, MailboxName};
 use crate::message::MessageFacts;
 use crate::number::{ModSeq, Uid, UidValidity};
 use crate::response::ListItem;
-use crate::search::SearchKey;
+use crate::search::{SearchKey, SortCriterion, ThreadAlgorithm};
 use crate::set::UidRanges;
+use crate::thread::Threads;
 use std::sync::Arc;
 
 /// A mailbox under the UIDVALIDITY for which the UIDs of a request are meant (F22).
@@ -56,6 +57,10 @@ pub enum UpstreamRequest {
     /// UID SEARCH, the program holding UIDs only (no sequence numbers, no DAYSBEFORETODAY, no RECENT).
     /// Answer: [`Data::Uids`].
     Search(MailboxAt, Option<String>, SearchKey),
+    /// UID SORT, its charset and program likewise. Without SORT [`UpstreamFault::Unsupported`]. Answer: [`Data::Sorted`].
+    Sort(MailboxAt, Vec<SortCriterion>, String, SearchKey),
+    /// UID THREAD, likewise. Answer: [`Data::Threaded`].
+    Thread(MailboxAt, ThreadAlgorithm, String, SearchKey),
     /// UID FETCH, streamed to the connection that the ticket belongs to. Answer: [`Data::Fetched`].
     Fetch(MailboxAt, UidRanges, Vec<FetchItem>),
     /// UID STORE, never `.SILENT`. Answer: [`Data::Stored`].
@@ -150,6 +155,10 @@ pub enum Data {
     Facts(Vec<MessageFacts>),
     /// UIDs found.
     Uids(UidRanges),
+    /// UIDs found, in the order asked for.
+    Sorted(Vec<Uid>),
+    /// UIDs found, in threads.
+    Threaded(Threads<Uid>),
     /// A FETCH was streamed whole.
     Fetched {
         /// Flags that upstream reported for messages of the plan, asked for or not (`\Seen` set by BODY[]).

@@ -8,6 +8,7 @@ mod change;
 mod mailbox;
 pub(crate) mod open;
 mod read;
+mod sort;
 mod sync;
 
 use crate::account::BodyStream;
@@ -82,6 +83,20 @@ impl Attempt<'_> {
                 open::open(connection, at, false).await?;
                 read::search(connection, charset.as_deref(), key).await
             }
+            Sort(at, criteria, charset, key) => {
+                if !sort::can_sort(connection, criteria) {
+                    return Err(Fault::Unsupported);
+                }
+                open::open(connection, at, false).await?;
+                sort::sort(connection, criteria, charset, key).await
+            }
+            Thread(at, algorithm, charset, key) => {
+                if !sort::can_thread(connection, *algorithm) {
+                    return Err(Fault::Unsupported);
+                }
+                open::open(connection, at, false).await?;
+                sort::thread(connection, *algorithm, charset, key).await
+            }
             Fetch(at, uids, items) => {
                 let BodyStream::Fetch(pieces) = &self.stream else { return Err(Fault::Cancelled) };
                 open::open_to_fetch(connection, at, items).await?;
@@ -135,9 +150,8 @@ fn mailbox_of(request: &UpstreamRequest) -> Option<&MailboxName> {
     use UpstreamRequest::*;
     match request {
         Sync { mailbox, .. } => Some(mailbox),
-        Facts(at, _) | Search(at, ..) | Fetch(at, ..) | Store(at, ..) | Copy(at, ..) | Move(at, ..) => {
-            Some(&at.mailbox)
-        }
+        Facts(at, _) | Search(at, ..) | Sort(at, ..) | Thread(at, ..) | Fetch(at, ..) => Some(&at.mailbox),
+        Store(at, ..) | Copy(at, ..) | Move(at, ..) => Some(&at.mailbox),
         Expunge { at, .. } => Some(&at.mailbox),
         _ => None,
     }

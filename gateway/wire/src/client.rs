@@ -19,6 +19,7 @@ pub mod frame;
 pub mod request;
 pub mod response;
 pub mod search;
+mod thread;
 
 /// The upstream broke the grammar in a response that must be understood. Guessing would be worse than closing: an answer
 /// that cannot be read looks like an empty one.

@@ -103,7 +103,9 @@ fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         "UNSELECT" => Ok(Command::Unselect),
         "CHECK" => Ok(Command::Check),
         "EXPUNGE" => Ok(Command::Expunge),
-        "FETCH" | "STORE" | "SEARCH" | "COPY" | "MOVE" => message::by_number(&name, scanner),
+        "FETCH" | "STORE" | "SEARCH" | "SORT" | "THREAD" | "COPY" | "MOVE" => {
+            message::by_number(&name, scanner)
+        }
         "UID" => message::by_uid(scanner),
         "APPEND" => append::append(scanner),
         "IDLE" => Ok(Command::Idle),

@@ -71,13 +71,9 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
             out.extend_from_slice(b"FLAGS ");
             write_flags(flags, None, out);
         }
-        Response::Search(numbers) => {
-            out.extend_from_slice(b"SEARCH");
-            for number in numbers {
-                out.push(b' ');
-                write_number(*number, out);
-            }
-        }
+        Response::Search(numbers) => search::write_numbers("SEARCH", numbers, out),
+        Response::Sort(numbers) => search::write_numbers("SORT", numbers, out),
+        Response::Thread(threads) => search::write_threads(threads, out),
         Response::ExtendedSearch { tag, by_uid, items } => {
             search::write_extended(tag.as_ref(), *by_uid, items, out)
         }

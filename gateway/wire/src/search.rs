@@ -9,7 +9,7 @@ mod criteria;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use arguments::return_options;
+pub(crate) use arguments::{charset_and_program, return_options, sort_criteria, thread_algorithm};
 pub use criteria::parse_criteria;
 pub(crate) use criteria::{LiteralForm, criteria_list, write_criteria};
 
@@ -168,6 +168,8 @@ impl Grammar {
             }
             "LARGER" => number(scanner).map(Key::Larger),
             "SMALLER" => number(scanner).map(Key::Smaller),
+            "OLDER" => self.interval(scanner).map(Key::Older),
+            "YOUNGER" => self.interval(scanner).map(Key::Younger),
             "BEFORE" => date(scanner).map(Key::Before),
             "ON" => date(scanner).map(Key::On),
             "SINCE" => date(scanner).map(Key::Since),
@@ -216,6 +218,13 @@ impl Grammar {
             }
             _ => Ok(text),
         }
+    }
+
+    /// Seconds (RFC 5032 3). In a stored filter they would move messages in and out at every moment (F31).
+    fn interval(&self, scanner: &mut Scanner<'_>) -> Parsed<u32> {
+        self.only_in_search()?;
+        scanner.space()?;
+        scanner.nonzero_number()
     }
 
     /// `$` (RFC 5182 3).

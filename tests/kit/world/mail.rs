@@ -165,6 +165,9 @@ pub fn meets(program: &SearchKey, uid: u32, message: &Message, last: u32, today:
         SearchKey::Before(date) => message.date < *date,
         SearchKey::On(date) => message.date == *date,
         SearchKey::Since(date) => message.date >= *date,
+        // Whole days are all that is modelled of time.
+        SearchKey::Older(seconds) => i64::from(today.0 - message.date.0) * 86_400 > i64::from(*seconds),
+        SearchKey::Younger(seconds) => i64::from(today.0 - message.date.0) * 86_400 <= i64::from(*seconds),
         SearchKey::DaysBeforeToday(days) => {
             i64::from(message.date.0) >= i64::from(today.0) - i64::from(*days)
         }
@@ -183,7 +186,7 @@ fn uid_in(set: &SequenceSet, uid: u32, last: u32) -> bool {
     set.resolve(last).ranges().iter().any(|(a, b)| (*a..=*b).contains(&uid))
 }
 
-fn header<'a>(message: &'a Message, name: &str) -> Option<&'a [u8]> {
+pub(super) fn header<'a>(message: &'a Message, name: &str) -> Option<&'a [u8]> {
     let lines = section(message, "HEADER").split(|octet| *octet == b'\n');
     lines.into_iter().find_map(|line| {
         let (field, value) = line.split_at(line.iter().position(|octet| *octet == b':')?);

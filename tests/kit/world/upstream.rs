@@ -29,15 +29,23 @@ pub struct Traits {
     pub notify: bool,
     /// Everything about mailboxes: NAMESPACE, CHILDREN, LIST-EXTENDED, SPECIAL-USE, STATUS=SIZE.
     pub mailboxes: bool,
+    /// SORT, THREAD and WITHIN.
+    pub sort: bool,
 }
 
 impl Traits {
     /// A server that has everything.
     pub const RICH: Traits =
-        Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true, mailboxes: true };
+        Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true, mailboxes: true, sort: true };
     /// A server that has nothing.
-    pub const POOR: Traits =
-        Traits { mod_seqs: false, uid_plus: false, r#move: false, notify: false, mailboxes: false };
+    pub const POOR: Traits = Traits {
+        mod_seqs: false,
+        uid_plus: false,
+        r#move: false,
+        notify: false,
+        mailboxes: false,
+        sort: false,
+    };
 
     /// What such a server announces.
     pub fn announced(self) -> Announced {
@@ -52,6 +60,10 @@ impl Traits {
             (self.mailboxes, "LIST-EXTENDED"),
             (self.mailboxes, "SPECIAL-USE"),
             (self.mailboxes, "STATUS=SIZE"),
+            (self.sort, "SORT"),
+            (self.sort, "THREAD=ORDEREDSUBJECT"),
+            (self.sort, "THREAD=REFERENCES"),
+            (self.sort, "WITHIN"),
         ];
         let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
         Announced::new(["IMAP4REV1", "IDLE"].into_iter().chain(has))

@@ -75,7 +75,9 @@ impl Account {
             {
                 Departures::Held
             }
-            Command::Search { by_uid: false, .. } => Departures::Held,
+            Command::Search { by_uid: false, .. }
+            | Command::Sort { by_uid: false, .. }
+            | Command::Thread { by_uid: false, .. } => Departures::Held,
             _ => Departures::NotOwn,
         };
         let Some(c) = self.connections.get(&conn) else { return Departures::Held };

@@ -1,23 +1,25 @@
-//! SEARCH on the mobile repository (RFC 3501 6.4.4, RFC 4731, RFC 5182; F28).
+//! SEARCH, SORT and THREAD on the mobile repository (RFC 3501 6.4.4, RFC 4731, RFC 5182, RFC 5256; F28).
 //!
 //! Upstream never hears of the view filter, nor counts anything: it is asked for UIDs, which are cut to the client view, counted,
 //! numbered and saved here. What the client view and `$` decide by themselves it is not asked at all.
 
+mod answer;
 mod program;
 
 pub(crate) use program::Reduced;
 use program::{Irreducible, Known, reduce};
 
-use super::{Progress, bad, no, ok};
+use super::{Progress, bad, no};
 use crate::account::{Account, Question};
 use crate::connection::{Running, Stage};
 use crate::contract::Carry;
-use pimap_filters::upstream_program;
-use pimap_types::response::SearchItem;
-use pimap_types::search::{ReturnOptions, SearchKey};
+use crate::mirror::Mirror;
+use pimap_filters::covering;
+use pimap_types::limits::UPSTREAM_LINE_BYTES_MAX;
+use pimap_types::search::SearchKey;
+use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
-use pimap_types::{Command, ConnectionId, Response, Status, Tag, UidRanges};
-use pimap_view::{UidSet, translate};
+use pimap_types::{Command, ConnectionId, Status};
 
 impl Account {
     pub(super) fn begin_search(
@@ -26,30 +28,58 @@ impl Account {
         command: &Command,
         running: &mut Running,
     ) -> Progress {
-        let Command::Search { by_uid, charset, program, .. } = command else { return Progress::Over };
-        let reduced = match self.reduced(conn, *by_uid, program) {
+        if let Some(refusal) = self.unknown_upstream(command) {
+            return refusal;
+        }
+        let reduced = match self.reduced(conn, command) {
             Ok(reduced) => reduced,
             Err(progress) => {
-                // Only what was not understood leaves it as it was.
+                // Only what was not understood leaves `$` as it was.
                 if matches!(&progress, Progress::End(ending) if ending.status == Status::No) {
                     self.nothing_saved(conn, command);
                 }
                 return progress;
             }
         };
+        let is_ordered = !matches!(command, Command::Search { .. });
+        if reduced.open.is_empty() && !(is_ordered && !reduced.certain.is_empty()) {
+            return self.answer_found(conn, command, running.tag.clone(), &reduced.certain);
+        }
+        self.ask_search(conn, command, reduced)
+    }
+
+    /// The next question of a search: what is found; and then, where that cannot be asked in one, in which order.
+    fn ask_search(&mut self, conn: ConnectionId, command: &Command, reduced: Reduced) -> Progress {
         let Some((_, mailbox)) = self.selected_of(conn) else { return Progress::Over };
-        // The smallest gaps of a long set are searched along: the answer is cut to what is asked for.
-        let Some(question) = upstream_program(&reduced.key, &reduced.open) else {
-            return self.answer_search(conn, command, running.tag.clone(), &reduced.certain);
-        };
         let mirror = self.mirrors.get(&mailbox);
         let Some((mirror, at)) = mirror.and_then(|mirror| Some((mirror, mirror.at(&mailbox)?))) else {
             return no("UNAVAILABLE", "the mailbox is not known yet; try again");
         };
-        // A search of all or most of a mailbox names no UIDs: servers are quicker so.
-        let nearly_all = reduced.open.len() * 2 > u64::from(mirror.uids.len());
-        let question = if nearly_all { reduced.key.clone() } else { question };
-        let request = UpstreamRequest::Search(at, charset.clone(), question);
+        let search_first = !reduced.certain.is_empty() && !reduced.open.is_empty();
+        let (request, messages) = match command {
+            Command::Sort { criteria, charset, .. } if !search_first => {
+                let (question, messages) = question(&reduced, mirror, false);
+                (UpstreamRequest::Sort(at, criteria.clone(), charset.clone(), question), messages)
+            }
+            Command::Thread { algorithm, charset, .. } if !search_first => {
+                // A message that is looked at may stand between others, so it should be a visible one.
+                let (question, messages) = question(&reduced, mirror, true);
+                (UpstreamRequest::Thread(at, *algorithm, charset.clone(), question), messages)
+            }
+            Command::Search { charset, .. } => {
+                let charset = charset.clone().filter(|_| !is_ascii(&reduced.key));
+                (UpstreamRequest::Search(at, charset, question(&reduced, mirror, false).0), 0)
+            }
+            Command::Sort { charset, .. } | Command::Thread { charset, .. } => {
+                (UpstreamRequest::Search(at, Some(charset.clone()), question(&reduced, mirror, false).0), 0)
+            }
+            _ => return Progress::Over,
+        };
+        // `(4294967295)` at most, in one line.
+        let digits = mirror.uids.last().map_or(1, |last| u64::from(last.get().ilog10()) + 1);
+        if messages.saturating_mul(digits + 3) > UPSTREAM_LINE_BYTES_MAX as u64 - 64 {
+            return no("LIMIT", "too many messages for one answer of the mail server: name fewer");
+        }
         let ticket = self.ask(request, Carry::Nothing, Question::Command(conn));
         Progress::Asked(ticket, Stage::Searching(Box::new(reduced)))
     }
@@ -61,22 +91,49 @@ impl Account {
         running: &Running,
         reply: UpstreamReply,
     ) -> Progress {
-        let (UpstreamReply::Ok(Data::Uids(found)), Stage::Searching(reduced)) = (&reply, &running.stage)
-        else {
-            self.nothing_saved(conn, command);
-            return self.refused(reply);
-        };
-        let found = reduced.found(found);
-        self.answer_search(conn, command, running.tag.clone(), &found)
+        let Stage::Searching(reduced) = &running.stage else { return self.refused(reply) };
+        match reply {
+            UpstreamReply::Ok(Data::Uids(found)) => {
+                let found = reduced.found(&found);
+                if matches!(command, Command::Search { .. }) || found.is_empty() {
+                    return self.answer_found(conn, command, running.tag.clone(), &found);
+                }
+                self.ask_search(conn, command, Reduced::known(found))
+            }
+            UpstreamReply::Ok(Data::Sorted(uids)) => self.answer_sorted(conn, command, reduced, &uids),
+            UpstreamReply::Ok(Data::Threaded(threads)) => {
+                self.answer_threaded(conn, command, reduced, &threads)
+            }
+            other => {
+                self.nothing_saved(conn, command);
+                self.refused(other)
+            }
+        }
+    }
+
+    /// What is there only where upstream has it (RFC 5256, RFC 5957): elsewhere it is not announced, and unknown.
+    fn unknown_upstream(&self, command: &Command) -> Option<Progress> {
+        let announced = &self.upstream.announced;
+        let known = announced.is_empty()
+            || match command {
+                Command::Sort { criteria, .. } => {
+                    let display = criteria.iter().any(|criterion| criterion.key.is_display());
+                    announced.has("SORT") && (!display || announced.has("SORT=DISPLAY"))
+                }
+                Command::Thread { algorithm, .. } => announced.has(algorithm.capability()),
+                _ => true,
+            };
+        (!known).then(|| bad("the mail server does not know this"))
     }
 
     /// The program as far as the client view decides it.
-    fn reduced(
-        &mut self,
-        conn: ConnectionId,
-        by_uid: bool,
-        program: &SearchKey,
-    ) -> Result<Reduced, Progress> {
+    fn reduced(&mut self, conn: ConnectionId, command: &Command) -> Result<Reduced, Progress> {
+        let (Command::Search { by_uid, program, .. }
+        | Command::Sort { by_uid, program, .. }
+        | Command::Thread { by_uid, program, .. }) = command
+        else {
+            return Err(Progress::Over);
+        };
         self.tell_before(conn);
         let synchronised = !self.numbers_refused(conn);
         if !synchronised && !by_uid {
@@ -86,7 +143,8 @@ impl Account {
         let view = self.numbers(&owner, &mailbox);
         let Some(session) = self.session(&owner) else { return Err(Progress::Over) };
         let recent_from = session.told(&mailbox).map_or(0, |told| told.recent_from);
-        let known = Known { view: &view, saved: &session.saved(), recent_from, synchronised };
+        let within = self.upstream.announced.is_empty() || self.upstream.announced.has("WITHIN");
+        let known = Known { view: &view, saved: &session.saved(), recent_from, synchronised, within };
         reduce(program, &known).map_err(|irreducible| match irreducible {
             Irreducible::BeyondView => bad("a message number beyond the mailbox"),
             Irreducible::Unsynchronised => unsynchronised(),
@@ -97,82 +155,47 @@ impl Account {
             Irreducible::TooDeep => no("LIMIT", "this program nests too deeply: search for its parts"),
         })
     }
-
-    /// Tells what was found, all of it visible.
-    fn answer_search(
-        &mut self,
-        conn: ConnectionId,
-        command: &Command,
-        tag: Option<Tag>,
-        found: &UidRanges,
-    ) -> Progress {
-        let Command::Search { by_uid, returns, .. } = command else { return Progress::Over };
-        let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
-        let view = self.numbers(&owner, &mailbox);
-        let found = view.intersect_ranges(found);
-        let Some(returns) = returns else {
-            let numbers = match by_uid {
-                true => found.iter().map(|uid| uid.get()).collect(),
-                false => translate::positions(&view, &found),
-            };
-            self.write(conn, Response::Search(numbers));
-            return ok();
-        };
-        if returns.save
-            && let Some(session) = self.session_mut(&owner)
-        {
-            session.save(&saved_of(returns, &found));
-        }
-        let items = items(returns, &view, &found, *by_uid);
-        if let Some(items) = items {
-            self.write(conn, Response::ExtendedSearch { tag, by_uid: *by_uid, items });
-        }
-        ok()
-    }
-
-    /// A search that was to be saved and failed leaves `$` empty (RFC 5182 2.1).
-    pub(super) fn nothing_saved(&mut self, conn: ConnectionId, command: &Command) {
-        if let Command::Search { returns: Some(ReturnOptions { save: true, .. }), .. } = command
-            && let Some((owner, _)) = self.selected_of(conn)
-            && let Some(session) = self.session_mut(&owner)
-        {
-            session.save(&UidRanges::new());
-        }
-    }
 }
 
 fn unsynchronised() -> Progress {
     no("CLIENTBUG", "the mailbox must be synchronised again: SELECT it first")
 }
 
-/// What `$` becomes: with MIN or MAX alone those, else everything found (RFC 5182 2.4).
-fn saved_of(returns: &ReturnOptions, found: &UidRanges) -> UidRanges {
-    let ends_only = (returns.min || returns.max) && !returns.all && !returns.count;
-    if !ends_only {
-        return found.clone();
+/// What to ask upstream for, and how many messages its answer may name. Of a long set the smallest gaps are searched along: the
+/// answer is cut to what is wanted. No UIDs are named where most of the mailbox is wanted, or `exactly` all of it.
+fn question(reduced: &Reduced, mirror: &Mirror, exactly: bool) -> (SearchKey, u64) {
+    let (uids, key) = match reduced.open.is_empty() {
+        true => (&reduced.certain, &SearchKey::All),
+        false => (&reduced.open, &reduced.key),
+    };
+    let messages = u64::from(mirror.uids.len());
+    let whole = match exactly {
+        true => mirror.uids.to_ranges().difference(uids).is_empty(),
+        false => uids.len() * 2 > messages,
+    };
+    if whole {
+        return (key.clone(), messages);
     }
-    let first = found.ranges().first().map(|range| range.0).filter(|_| returns.min);
-    let last = found.ranges().last().map(|range| range.1).filter(|_| returns.max);
-    UidRanges::from_pairs(first.into_iter().chain(last).map(|uid| (uid, uid)))
+    let uids = covering(uids);
+    let messages = mirror.uids.intersect_ranges(&uids).len();
+    let range = |(first, last): &(u32, u32)| (SetNumber::Number(*first), SetNumber::Number(*last));
+    let mut keys = vec![SearchKey::Uid(SequenceSet(uids.ranges().iter().map(range).collect()))];
+    match key {
+        SearchKey::All => {}
+        SearchKey::And(more) => keys.extend(more.iter().cloned()),
+        key => keys.push(key.clone()),
+    }
+    (SearchKey::And(keys), messages)
 }
 
-/// The items of an ESEARCH; none at all when the result was only to be saved.
-fn items(returns: &ReturnOptions, view: &UidSet, found: &UidRanges, by_uid: bool) -> Option<Vec<SearchItem>> {
-    if *returns == (ReturnOptions { save: true, ..ReturnOptions::default() }) {
-        return None;
+/// Whether all texts of the program are plain: then there is no charset for a server to refuse.
+fn is_ascii(key: &SearchKey) -> bool {
+    match key {
+        SearchKey::And(keys) => keys.iter().all(is_ascii),
+        SearchKey::Or(a, b) => is_ascii(a) && is_ascii(b),
+        SearchKey::Not(key) => is_ascii(key),
+        SearchKey::Header(name, text) => name.is_ascii() && text.is_ascii(),
+        SearchKey::Field(_, text) | SearchKey::Body(text) | SearchKey::Text(text) => text.is_ascii(),
+        _ => true,
     }
-    let numbers = match by_uid {
-        true => found.ranges().to_vec(),
-        false => translate::position_ranges(view, found),
-    };
-    let mut items = Vec::new();
-    // Of nothing there is no lowest, no highest and no set (RFC 4731 3.1).
-    if let (Some((first, _)), Some((_, last))) = (numbers.first(), numbers.last()) {
-        items.extend(returns.min.then_some(SearchItem::Min(*first)));
-        items.extend(returns.max.then_some(SearchItem::Max(*last)));
-        items.extend(returns.all.then(|| SearchItem::All(numbers.clone())));
-    }
-    let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    items.extend(returns.count.then_some(SearchItem::Count(count)));
-    Some(items)
 }

@@ -8,7 +8,7 @@ use pimap_types::number::{ModSeq, Uid, UidValidity};
 use pimap_types::response::{ListItem, Status};
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::FlagsReport;
-use pimap_types::{Flags, MailboxName, MessageFacts};
+use pimap_types::{Flags, MailboxName, MessageFacts, Threads};
 use pimap_wire::client::code::Code;
 use pimap_wire::client::response::{Condition, FetchFacts, StatusNumbers, UpstreamResponse};
 use std::collections::BTreeMap;
@@ -35,6 +35,10 @@ pub(crate) struct Collected {
     found: Vec<(u32, u32)>,
     /// A SEARCH or ESEARCH came at all: without one an OK says nothing.
     pub(crate) searched: bool,
+    /// What a SORT found, in order; none came without it.
+    pub(crate) sorted: Option<Vec<Uid>>,
+    /// What a THREAD found; none came without it.
+    pub(crate) threaded: Option<Threads<Uid>>,
     pub(crate) statuses: Vec<(MailboxName, StatusNumbers)>,
     pub(crate) listed: Vec<(bool, ListItem)>,
     pub(crate) namespaces: Option<Namespaces>,
@@ -73,6 +77,10 @@ impl Collected {
                 self.searched = true;
                 self.found.extend_from_slice(uids.ranges());
             }
+            UpstreamResponse::Sort(uids) => self.sorted.get_or_insert_default().extend(uids),
+            UpstreamResponse::Thread(Threads { places }) => {
+                self.threaded.get_or_insert(Threads { places: Vec::new() }).places.extend(places);
+            }
             UpstreamResponse::Status(mailbox, numbers) => self.statuses.push((mailbox, numbers)),
             UpstreamResponse::List { subscribed, item, .. } => {
                 if self.listed.len() < LIST_ITEMS_MAX {
@@ -85,8 +93,14 @@ impl Collected {
             UpstreamResponse::Flags(flags) => self.flags = Some(flags),
             _ => {}
         }
+        let sorted = self.sorted.as_ref().map_or(0, Vec::len);
+        let threaded = self.threaded.as_ref().map_or(0, |threads| threads.places.len());
         let held = [self.fetched.len(), self.found.len(), self.vanished.len(), self.statuses.len()];
-        if held.iter().any(|n| *n > limit) { Err(Fault::Misbehaved) } else { Ok(()) }
+        if held.into_iter().chain([sorted, threaded]).any(|n| n > limit) {
+            Err(Fault::Misbehaved)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes a status with its code in, tagged or not.

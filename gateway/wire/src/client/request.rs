@@ -10,7 +10,7 @@ use super::search::{self, SearchFault};
 use pimap_types::MailboxName;
 use pimap_types::command::{Append, FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::number::{ModSeq, UidValidity};
-use pimap_types::search::SearchKey;
+use pimap_types::search::{SearchKey, SortCriterion, ThreadAlgorithm};
 use pimap_types::set::UidRanges;
 
 /// Bytes that a UID set may take in one command; larger sets go in several commands (RFC 7162 4 asks servers for lines of
@@ -66,6 +66,24 @@ pub enum Request<'a> {
         extended: bool,
         /// CHARSET
         charset: Option<&'a str>,
+        /// The program.
+        key: &'a SearchKey,
+    },
+    /// UID SORT (RFC 5256)
+    UidSort {
+        /// By what.
+        criteria: &'a [SortCriterion],
+        /// The charset.
+        charset: &'a str,
+        /// The program.
+        key: &'a SearchKey,
+    },
+    /// UID THREAD (RFC 5256)
+    UidThread {
+        /// How.
+        algorithm: ThreadAlgorithm,
+        /// The charset.
+        charset: &'a str,
         /// The program.
         key: &'a SearchKey,
     },
@@ -223,10 +241,21 @@ impl Request<'_> {
                     out.string(charset.as_bytes())?;
                     out.raw(" ");
                 }
-                search::write_program(out, key).map_err(|fault| match fault {
-                    SearchFault::Octets => Unencodable::Octets,
-                    SearchFault::Key => Unencodable::SearchKey,
-                })?;
+                program(out, key)?;
+            }
+            Request::UidSort { criteria, charset, key } => {
+                out.raw("UID SORT (");
+                let word =
+                    |c: &SortCriterion| [if c.reverse { "REVERSE " } else { "" }, c.key.as_str()].concat();
+                out.raw(&criteria.iter().map(word).collect::<Vec<_>>().join(" "));
+                out.raw(") ");
+                charset_and_program(out, charset, key)?;
+            }
+            Request::UidThread { algorithm, charset, key } => {
+                out.raw("UID THREAD ");
+                out.raw(algorithm.as_str());
+                out.raw(" ");
+                charset_and_program(out, charset, key)?;
             }
             Request::UidStore(uids, change) => {
                 out.set_command("UID STORE ", uids);
@@ -288,6 +317,19 @@ impl Request<'_> {
         }
         Ok(())
     }
+}
+
+fn charset_and_program(out: &mut Writer, charset: &str, key: &SearchKey) -> Result<(), Unencodable> {
+    out.string(charset.as_bytes())?;
+    out.raw(" ");
+    program(out, key)
+}
+
+fn program(out: &mut Writer, key: &SearchKey) -> Result<(), Unencodable> {
+    search::write_program(out, key).map_err(|fault| match fault {
+        SearchFault::Octets => Unencodable::Octets,
+        SearchFault::Key => Unencodable::SearchKey,
+    })
 }
 
 /// RFC 5465 5: everything of the selected mailbox with the facts of new messages at once; of all others their numbers.

@@ -5,12 +5,13 @@ mod mailbox;
 use super::Malformed;
 use super::code::{Code, capability_words};
 use super::cursor::Cursor;
+use super::thread;
 use mailbox::{list, namespaces, status};
 use pimap_types::list::Namespaces;
 use pimap_types::number::{ModSeq, Uid, UidValidity};
 use pimap_types::response::{ListItem, Status};
 use pimap_types::set::UidRanges;
-use pimap_types::{Date, Flag, Flags, MailboxName};
+use pimap_types::{Date, Flag, Flags, MailboxName, Threads};
 
 /// Bytes of human-readable text kept of a status response; the rest is cut off.
 const TEXT_BYTES_MAX: usize = 512;
@@ -49,6 +50,10 @@ pub enum UpstreamResponse {
     Search(Vec<Uid>),
     /// `* ESEARCH (TAG "U7") UID ALL set` (RFC 4731): the command's number, and what was found.
     Esearch(Option<u64>, UidRanges),
+    /// `* SORT n …` (RFC 5256 4)
+    Sort(Vec<Uid>),
+    /// `* THREAD (n …)` (RFC 5256 4)
+    Thread(Threads<Uid>),
     /// `* STATUS mailbox (…)`
     Status(MailboxName, StatusNumbers),
     /// `* LIST` or `* LSUB`.
@@ -208,6 +213,8 @@ fn untagged(cursor: &mut Cursor<'_>) -> Option<UpstreamResponse> {
         "VANISHED" => vanished(cursor)?,
         "SEARCH" => UpstreamResponse::Search(search(cursor)?),
         "ESEARCH" => esearch(cursor)?,
+        "SORT" => UpstreamResponse::Sort(search(cursor)?),
+        "THREAD" => UpstreamResponse::Thread(thread::threads(cursor)?),
         "STATUS" => status(cursor)?,
         "NAMESPACE" => UpstreamResponse::Namespace(namespaces(cursor)?),
         "LIST" => list(cursor, false)?,

@@ -71,6 +71,8 @@ fn write_key(out: &mut Writer, key: &SearchKey, depth: usize) -> Result<(), Sear
         SearchKey::Flag(flag) => write_flag(out, flag, false)?,
         SearchKey::Larger(n) => write_number(out, "LARGER ", *n),
         SearchKey::Smaller(n) => write_number(out, "SMALLER ", *n),
+        SearchKey::Older(seconds) => write_number(out, "OLDER ", *seconds),
+        SearchKey::Younger(seconds) => write_number(out, "YOUNGER ", *seconds),
         SearchKey::Before(date) => write_date(out, "BEFORE ", *date),
         SearchKey::On(date) => write_date(out, "ON ", *date),
         SearchKey::Since(date) => write_date(out, "SINCE ", *date),

@@ -1,5 +1,5 @@
-//! Commands on messages by number or by UID: FETCH, STORE, SEARCH, COPY, MOVE, UID EXPUNGE (RFC 3501 6.4, RFC 6851,
-//! RFC 4315).
+//! Commands on messages by number or by UID: FETCH, STORE, SEARCH, SORT, THREAD, COPY, MOVE, UID EXPUNGE (RFC 3501 6.4,
+//! RFC 5256, RFC 6851, RFC 4315).
 
 use super::mailbox::argument;
 use super::section::section_item;
@@ -41,6 +41,18 @@ fn numbered(name: &str, by_uid: bool, scanner: &mut Scanner<'_>) -> Parsed<Comma
             let returns = search::return_options(scanner)?;
             let (charset, program) = search::search_arguments(scanner)?;
             Ok(Command::Search { by_uid, returns, charset, program })
+        }
+        "SORT" => {
+            scanner.space()?;
+            let criteria = search::sort_criteria(scanner)?;
+            let (charset, program) = search::charset_and_program(scanner)?;
+            Ok(Command::Sort { by_uid, criteria, charset, program })
+        }
+        "THREAD" => {
+            scanner.space()?;
+            let algorithm = search::thread_algorithm(scanner)?;
+            let (charset, program) = search::charset_and_program(scanner)?;
+            Ok(Command::Thread { by_uid, algorithm, charset, program })
         }
         _ => Err(DecodeError::bad("unknown command after UID")),
     }

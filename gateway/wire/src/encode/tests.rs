@@ -259,3 +259,26 @@ fn extended_searches() {
     let untagged = Response::ExtendedSearch { tag: None, by_uid: false, items: vec![Count(0)] };
     check(untagged, "* ESEARCH COUNT 0");
 }
+
+/// The examples of RFC 5256 4, and threads as deep as a mailbox is large.
+#[test]
+fn sorted_and_threaded() {
+    use pimap_types::Threads;
+    use pimap_types::thread::Place;
+    check(Response::Sort(vec![2, 84, 882]), "* SORT 2 84 882");
+    check(Response::Sort(vec![]), "* SORT");
+    let threads = |places: &[(u32, u32)]| {
+        let place = |(depth, n): &(u32, u32)| Place { depth: *depth, message: Some(*n).filter(|n| *n > 0) };
+        Response::Thread(Threads { places: places.iter().map(place).collect() })
+    };
+    check(threads(&[]), "* THREAD");
+    check(threads(&[(0, 2)]), "* THREAD (2)");
+    check(
+        threads(&[(0, 2), (0, 3), (1, 6), (2, 4), (3, 23), (2, 44), (3, 7), (4, 96)]),
+        "* THREAD (2)(3 6 (4 23)(44 7 96))",
+    );
+    check(threads(&[(0, 0), (1, 3), (1, 5)]), "* THREAD ((3)(5))");
+    check(threads(&[(0, 1), (1, 2), (2, 3), (2, 4), (1, 5), (0, 6)]), "* THREAD (1 (2 (3)(4))(5))(6)");
+    let deep: Vec<(u32, u32)> = (0..200_000).map(|depth| (depth, 7)).collect();
+    check(threads(&deep), &format!("* THREAD ({}7)", "7 ".repeat(199_999)));
+}

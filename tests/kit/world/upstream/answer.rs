@@ -2,6 +2,7 @@
 
 use super::{Upstream, said};
 use crate::world::mail::{Mailbox, items};
+use crate::world::sort;
 use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::list;
 use pimap_types::response::ListItem;
@@ -47,6 +48,13 @@ impl Upstream {
             }
             Facts(at, uids) => Data::Facts(self.open(&at)?.facts(|uid, _| contains(&uids, uid), mod_seqs)),
             Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
+            Sort(..) | Thread(..) if !self.traits.sort => return Err(UpstreamFault::Unsupported),
+            Sort(at, criteria, _, program) => {
+                Data::Sorted(sort::sort(self.open(&at)?, &criteria, &program, today))
+            }
+            Thread(at, algorithm, _, program) => {
+                Data::Threaded(sort::thread(self.open(&at)?, algorithm, &program, today))
+            }
             Fetch(at, uids, wanted) => return self.fetch(&at, &uids, &wanted),
             Store(at, uids, change) => {
                 let stored = self.open(&at)?.store(&uids, &change);

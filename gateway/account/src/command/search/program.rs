@@ -26,6 +26,8 @@ pub(super) struct Known<'a> {
     pub(super) recent_from: u32,
     /// The handset knows the view: positions mean something (F8).
     pub(super) synchronised: bool,
+    /// Upstream knows OLDER and YOUNGER (RFC 5032).
+    pub(super) within: bool,
 }
 
 /// A program of which everything is decided but what only upstream can know.
@@ -40,6 +42,11 @@ pub(crate) struct Reduced {
 }
 
 impl Reduced {
+    /// Exactly these, and nothing to ask.
+    pub(super) fn known(certain: UidRanges) -> Self {
+        Self { certain, open: UidRanges::new(), key: SearchKey::All }
+    }
+
     /// What is found when upstream has found these.
     pub(crate) fn found(&self, upstream: &UidRanges) -> UidRanges {
         let mut found = self.open.intersection(upstream);
@@ -87,7 +94,7 @@ pub(super) fn reduce(program: &SearchKey, known: &Known<'_>) -> Result<Reduced, 
         return Err(Irreducible::TooDeep);
     }
     Ok(match part {
-        Part::Known(certain) => Reduced { certain, open: UidRanges::new(), key: SearchKey::All },
+        Part::Known(certain) => Reduced::known(certain),
         Part::Asked(key) => Reduced { certain: UidRanges::new(), open: reducer.everything, key },
         Part::Mixed(reduced) => reduced,
     })
@@ -138,6 +145,9 @@ impl Reducer<'_> {
                 let unseen = SearchKey::Not(Box::new(SearchKey::Flag(Flag::Seen)));
                 let parts = vec![Part::Known(self.recent()), Part::Asked(unseen)];
                 self.all_of(parts)
+            }
+            SearchKey::Older(_) | SearchKey::Younger(_) if !self.known.within => {
+                return Err(Irreducible::NotInSearch("the mail server does not know OLDER and YOUNGER"));
             }
             SearchKey::DaysBeforeToday(_) => {
                 return Err(Irreducible::NotInSearch("DAYSBEFORETODAY belongs to filters"));

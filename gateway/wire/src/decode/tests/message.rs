@@ -1,7 +1,7 @@
 //! Commands on messages, and APPEND.
 
 use super::*;
-use pimap_types::search::ReturnOptions;
+use pimap_types::search::{ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm};
 
 #[test]
 fn sequence_sets() {
@@ -234,4 +234,63 @@ fn the_saved_result_as_a_set() {
         Status::Bad,
         &["FETCH $1 FLAGS", "FETCH 1,$ FLAGS", "COPY $:2 x", "SEARCH $x", "UID EXPUNGE $,2", "SEARCH UID $1"],
     );
+}
+
+/// RFC 5256 3, with its examples; RFC 5957 3.
+#[test]
+fn sort_and_thread_commands() {
+    let by = |reverse, key| SortCriterion { reverse, key };
+    let sort = |by_uid, criteria, charset: &str, program| Command::Sort {
+        by_uid,
+        criteria,
+        charset: charset.to_owned(),
+        program,
+    };
+    check(
+        "SORT (SUBJECT) UTF-8 SEEN",
+        sort(false, vec![by(false, SortKey::Subject)], "UTF-8", SearchKey::Flag(Flag::Seen)),
+    );
+    check(
+        "UID SORT (subject REVERSE date displayto) us-ascii ALL",
+        sort(
+            true,
+            vec![by(false, SortKey::Subject), by(true, SortKey::Date), by(false, SortKey::DisplayTo)],
+            "US-ASCII",
+            SearchKey::All,
+        ),
+    );
+    let thread = |by_uid, algorithm| Command::Thread {
+        by_uid,
+        algorithm,
+        charset: "UTF-8".to_owned(),
+        program: SearchKey::All,
+    };
+    check("THREAD ORDEREDSUBJECT UTF-8 ALL", thread(false, ThreadAlgorithm::OrderedSubject));
+    check("UID THREAD references \"utf-8\" ALL", thread(true, ThreadAlgorithm::References));
+    check("THREAD REFS UTF-8 ALL", thread(false, ThreadAlgorithm::Refs));
+    let many = format!("SORT (DATE{}) UTF-8 ALL", " DATE".repeat(16));
+    refused(
+        Status::Bad,
+        &[
+            "SORT",
+            "SORT (DATE) ALL",
+            "SORT () UTF-8 ALL",
+            "SORT (DATE REVERSE) UTF-8 ALL",
+            "SORT (REVERSE REVERSE DATE) UTF-8 ALL",
+            "SORT (AGE) UTF-8 ALL",
+            "SORT DATE UTF-8 ALL",
+            "SORT (DATE) UTF-8",
+            "SORT RETURN (ALL) (DATE) UTF-8 ALL",
+            &many,
+            "THREAD",
+            "THREAD REFERENCES ALL",
+            "THREAD UTF-8 ALL",
+            "THREAD JOSTLE UTF-8 ALL",
+            "THREAD (REFERENCES) UTF-8 ALL",
+        ],
+    );
+    for line in ["SORT (DATE) KOI8-R ALL", "THREAD REFERENCES KOI8-R ALL"] {
+        let error = decoded(line.as_bytes()).expect_err("unknown");
+        assert_eq!(error.code, Some(Code::word("BADCHARSET (US-ASCII UTF-8)")), "{line}");
+    }
 }

@@ -68,7 +68,13 @@ fn meets(key: &SearchKey, uid: u32, flags: &BTreeSet<Flag>, last: u32, session: 
 fn reduced(program: &SearchKey, session: &Session) -> Result<Reduced, Irreducible> {
     let view = UidSet::from_ranges(&ranges(session.view.iter().copied())).expect("few");
     let saved = ranges(session.saved.iter().copied());
-    let known = Known { view: &view, saved: &saved, recent_from: session.recent_from, synchronised: true };
+    let known = Known {
+        view: &view,
+        saved: &saved,
+        recent_from: session.recent_from,
+        synchronised: true,
+        within: true,
+    };
     reduce(program, &known)
 }
 
@@ -235,7 +241,8 @@ fn scattered_sets_cost_no_long_command() {
 #[test]
 fn numbers_mean_nothing_before_the_mailbox_is_synchronised() {
     let view = UidSet::from_ranges(&ranges([3, 4])).expect("few");
-    let known = Known { view: &view, saved: &UidRanges::new(), recent_from: 0, synchronised: false };
+    let known =
+        Known { view: &view, saved: &UidRanges::new(), recent_from: 0, synchronised: false, within: true };
     let first = SequenceSet(vec![(SetNumber::Number(1), SetNumber::Number(1))]);
     for key in [SearchKey::Sequence(first.clone()), SearchKey::Saved] {
         let program = SearchKey::Not(Box::new(key));
