@@ -41,8 +41,9 @@ impl Account {
                 return progress;
             }
         };
-        let is_ordered = !matches!(command, Command::Search { .. });
-        if reduced.open.is_empty() && !(is_ordered && !reduced.certain.is_empty()) {
+        let in_order = !matches!(command, Command::Search { .. });
+        let nothing_to_order = reduced.certain.is_empty() || !in_order;
+        if reduced.open.is_empty() && nothing_to_order {
             return self.answer_found(conn, command, running.tag.clone(), &reduced.certain);
         }
         self.ask_search(conn, command, reduced)

@@ -273,7 +273,6 @@ fn sort_and_thread_commands() {
         Status::Bad,
         &[
             "SORT",
-            "SORT (DATE) ALL",
             "SORT () UTF-8 ALL",
             "SORT (DATE REVERSE) UTF-8 ALL",
             "SORT (REVERSE REVERSE DATE) UTF-8 ALL",
@@ -283,7 +282,6 @@ fn sort_and_thread_commands() {
             "SORT RETURN (ALL) (DATE) UTF-8 ALL",
             &many,
             "THREAD",
-            "THREAD REFERENCES ALL",
             "THREAD UTF-8 ALL",
             "THREAD JOSTLE UTF-8 ALL",
             "THREAD (REFERENCES) UTF-8 ALL",
