@@ -26,6 +26,7 @@ enum Needs {
 const TABLE: &[(&str, Needs)] = &[
     ("IMAP4rev1", Needs::Nothing),
     ("LITERAL+", Needs::Nothing),
+    ("ID", Needs::Nothing),
     ("IDLE", Needs::Stream),
     ("UIDPLUS", Needs::Nothing),
     ("MOVE", Needs::Nothing),

@@ -217,7 +217,8 @@ impl Account {
             }
             Command::Noop | Command::Check => self.begin_poll(conn, running),
             Command::Logout => self.begin_logout(conn, running),
-            Command::Login(_) => bad("already logged in"),
+            Command::Login(_) | Command::Authenticate { .. } => bad("already logged in"),
+            Command::Id(_) => bad("ID is answered before it comes here"),
             // Where a connection can be compressed its driver answers.
             Command::Compress(_) => bad("this connection cannot be compressed"),
             Command::Enable(words) => self.begin_enable(conn, words),

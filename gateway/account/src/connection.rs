@@ -21,6 +21,8 @@ pub(crate) enum Owner {
 pub(crate) struct Connection {
     pub(crate) owner: Owner,
     pub(crate) transport: Transport,
+    /// The command that let it in: LOGIN or AUTHENTICATE.
+    pub(crate) entered: &'static str,
     /// The handset understands cursors.
     pub(crate) cursors: bool,
     pub(crate) request: Option<RequestKey>,

@@ -87,10 +87,12 @@ pub struct Open {
 /// How a connection proved itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OpenBy {
-    /// LOGIN, its password verified.
+    /// LOGIN or AUTHENTICATE, verified.
     Login {
         /// The command's tag.
         tag: Tag,
+        /// Its name: LOGIN or AUTHENTICATE.
+        command: &'static str,
         /// The device; none: a regular IMAP session (P-IMAP 3.1).
         device: Option<DeviceId>,
         /// The mail address for notices: `local@domain`.

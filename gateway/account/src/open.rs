@@ -25,7 +25,7 @@ impl Account {
             self.kill_cookies(Some(*credential_epoch));
         }
         match open.by.clone() {
-            OpenBy::Login { tag, device: Some(id), mail_address, credential_epoch } => {
+            OpenBy::Login { tag, device: Some(id), mail_address, credential_epoch, .. } => {
                 self.open_device(&open, tag, id, mail_address, credential_epoch);
             }
             OpenBy::Login { tag, device: None, .. } => self.open_regular(&open, tag),
@@ -324,9 +324,10 @@ impl Account {
     }
 
     fn write_logged_in(&mut self, conn: ConnectionId, tag: &Tag) {
+        let entered = self.connections.get(&conn).map_or("LOGIN", |c| c.entered);
         let code = Code::Capability(self.capability(conn));
-        self.count(Count::Command("LOGIN", "ok"));
-        self.write(conn, Response::coded(tag, Status::Ok, code, "LOGIN completed"));
+        self.count(Count::Command(entered, "ok"));
+        self.write(conn, Response::coded(tag, Status::Ok, code, format!("{entered} completed")));
     }
 
     /// LOGIN of a device, once its mailbox is up to date: SESSION, FOLDER, events or RESYNC, SESSIONID, OK (P-IMAP 5.1.4).
@@ -410,6 +411,10 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
     Connection {
         owner,
         transport: open.transport,
+        entered: match open.by {
+            OpenBy::Login { command, .. } => command,
+            OpenBy::Cookie(_) => "LOGIN",
+        },
         cursors: open.cursors || open.presented.is_some(),
         request: open.request,
         commands: 0,

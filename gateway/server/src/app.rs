@@ -26,6 +26,9 @@ use tokio::task::JoinSet;
 /// For handsets to take their leave and for the store to take what is left.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
+/// How long the start waits for the mail server's first words.
+const ACQUAINTANCE: Duration = Duration::from_secs(2);
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
@@ -80,8 +83,9 @@ impl Gateway {
             clock: wall_clock,
         });
         let directory = Directory::new(Arc::clone(&deps));
+        let verifier = Box::new(server.clone());
         let authenticator =
-            Authenticator::new(&config.upstream, config.session.default_domain.as_deref(), Box::new(server));
+            Authenticator::new(&config.upstream, config.session.default_domain.as_deref(), verifier);
         let settings = Settings {
             idle_timeout: config.session.idle_timeout,
             allow_cleartext: config.listen.allow_cleartext,
@@ -104,11 +108,24 @@ impl Gateway {
             listeners: JoinSet::new(),
         };
         gateway.open_channels(config, &deps).await?;
+        gateway.meet(server).await;
         gateway.listen(config, &front, metrics).await?;
         let awake =
             gateway.directory.awaken().await.map_err(|fault| StartFault::Store(format!("{fault:?}")))?;
         tracing::info!(accounts = awake, "started");
         Ok(gateway)
+    }
+
+    /// Asks the mail server how it lets users in, since handsets are told by the first line they see. A server that is down is
+    /// asked again in the background.
+    async fn meet(&mut self, server: Server) {
+        let (told, heard) = tokio::sync::oneshot::channel();
+        self.listeners.spawn(async move {
+            server.probe().await;
+            // Whoever waited may have given up.
+            let _ = told.send(());
+        });
+        drop(tokio::time::timeout(ACQUAINTANCE, heard).await);
     }
 
     /// Opens what the accounts need to know before the first of them begins.

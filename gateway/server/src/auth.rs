@@ -1,6 +1,6 @@
 //! Who may in: a handset's LOGIN, judged by upstream (F42, F50, F51).
 //!
-//! Goes in: name and password as typed. Comes out: the account they open, or why not. Every password is judged by the
+//! Goes in: name and password, or token, as they came. Comes out: the account they open, or why not. Every one is judged by the
 //! upstream server, never by what is kept here; only an answer of the last minutes is given again. Attempts for one
 //! account go one by one, so that a burst of reconnecting handsets costs one upstream LOGIN.
 
@@ -13,7 +13,8 @@ use cache::Cache;
 use futures_util::future::BoxFuture;
 use pimap_types::command::Login;
 use pimap_types::upstream::Announced;
-use pimap_types::{AccountKey, Secret};
+use pimap_types::{AccountKey, Credential};
+pub use pimap_upstream::{Mechanisms, Origin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 /// How long a refusal is answered from here.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
-/// What upstream says to a name and password.
+/// What upstream says to a name and what proves it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// It let them in, and announces this.
@@ -35,7 +36,16 @@ pub enum Verdict {
 /// Asks upstream; one connection, thrown away afterwards.
 pub trait Verifier: Send + Sync + 'static {
     /// Tries a LOGIN.
-    fn verify(&self, login: &str, password: &Secret) -> BoxFuture<'static, Verdict>;
+    fn verify(
+        &self,
+        login: &str,
+        credential: &Credential,
+        origin: Option<Origin>,
+    ) -> BoxFuture<'static, Verdict>;
+    /// What it takes at all.
+    fn mechanisms(&self) -> Mechanisms {
+        Mechanisms::default()
+    }
 }
 
 /// A handset that may in.
@@ -52,8 +62,8 @@ pub struct Admission {
 pub enum Refusal {
     /// The name could not be the name of a user.
     Name,
-    /// Upstream refuses name or password, or did so a moment ago.
-    Password,
+    /// Upstream refuses name, password or token, or did so a moment ago.
+    Credential,
     /// Upstream cannot be asked just now.
     Unavailable,
 }
@@ -93,7 +103,7 @@ impl Authenticator {
     }
 
     /// Judges a LOGIN.
-    pub async fn admit(&self, login: &Login) -> Result<Admission, Refusal> {
+    pub async fn admit(&self, login: &Login, origin: Option<Origin>) -> Result<Admission, Refusal> {
         let domain = login.domain.as_deref().or(self.default_domain.as_deref());
         if self.template.wants_domain() && domain.is_none() {
             return Err(Refusal::Name);
@@ -107,13 +117,21 @@ impl Authenticator {
             return Err(Refusal::Name);
         }
         let account = AccountKey::new(&upstream_name);
-        self.judge(&account, &login.password).await?;
+        self.judge(&account, &login.credential, origin).await?;
         let mail_address = format!("{}@{}", login.local, domain.unwrap_or(&self.address_domain));
-        Ok(Admission { credentials: Credentials { account, password: login.password.clone() }, mail_address })
+        Ok(Admission {
+            credentials: Credentials { account, credential: login.credential.clone() },
+            mail_address,
+        })
     }
 
-    async fn judge(&self, account: &AccountKey, password: &Secret) -> Result<(), Refusal> {
-        let digest = self.cache.digest(account, password);
+    async fn judge(
+        &self,
+        account: &AccountKey,
+        credential: &Credential,
+        origin: Option<Origin>,
+    ) -> Result<(), Refusal> {
+        let digest = self.cache.digest(account, credential);
         if let Some(known) = self.cache.answer(account, &digest, Instant::now()) {
             return known;
         }
@@ -123,7 +141,7 @@ impl Authenticator {
         if let Some(known) = self.cache.answer(account, &digest, Instant::now()) {
             return known;
         }
-        let verdict = self.verifier.verify(account.as_str(), password).await;
+        let verdict = self.verifier.verify(account.as_str(), credential, origin).await;
         let now = Instant::now();
         match verdict {
             Verdict::Accepted(announced) => {
@@ -133,10 +151,15 @@ impl Authenticator {
             }
             Verdict::Refused => {
                 self.cache.refused(account, digest, now + REFUSED_FOR);
-                Err(Refusal::Password)
+                Err(Refusal::Credential)
             }
             Verdict::Unavailable => Err(Refusal::Unavailable),
         }
+    }
+
+    /// How upstream lets users in.
+    pub fn mechanisms(&self) -> Mechanisms {
+        self.verifier.mechanisms()
     }
 
     /// What upstream last announced after a login; empty before the first one.

@@ -80,6 +80,8 @@ pub struct Upstream {
     pub fold_case: bool,
     /// How long an accepted password is accepted again without asking; zero asks always (F50).
     pub accept_cache: Duration,
+    /// Whether upstream is told where a login comes from (ID with `x-originating-ip` and its like).
+    pub send_client_id: bool,
 }
 
 /// How the upstream connection is secured.

@@ -1,10 +1,12 @@
 //! What all listeners share: where accounts are, who judges passwords, and what is said before LOGIN.
 
 use crate::auth::Authenticator;
+use crate::auth::Origin;
 use crate::directory::Directory;
 use pimap_account::capability;
 use pimap_account::contract::TransportKind;
 use pimap_types::{Code, ConnectionId, Response, Status};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,12 +32,14 @@ pub struct Front {
     /// Settings.
     pub settings: Settings,
     connections: AtomicU64,
+    /// What tells this process's connections from those of others in logs.
+    life: u32,
 }
 
 impl Front {
     /// Puts the parts together.
     pub fn new(directory: Arc<Directory>, authenticator: Authenticator, settings: Settings) -> Self {
-        Self { directory, authenticator, settings, connections: AtomicU64::new(1) }
+        Self { directory, authenticator, settings, connections: AtomicU64::new(1), life: rand::random() }
     }
 
     /// A name for a connection.
@@ -43,15 +47,25 @@ impl Front {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// CAPABILITY before LOGIN.
+    /// Whose login upstream is told that it is.
+    pub fn origin(&self, address: SocketAddr, conn: ConnectionId) -> Origin {
+        Origin { address, connection: format!("{:08x}-{:x}", self.life, conn.0) }
+    }
+
+    /// CAPABILITY before LOGIN. What cannot be done on this connection is not offered: nothing secret without TLS, no
+    /// mechanism that the mail server lacks (D7), and none that asks questions where none can be answered.
     pub fn capability(&self, kind: TransportKind, may_login: bool, starttls: bool) -> Arc<str> {
+        let accepted = self.authenticator.mechanisms();
         let mut words = capability::before_login(kind);
-        if starttls {
-            words.push_str(" STARTTLS");
-        }
-        if !may_login {
-            words.push_str(" LOGINDISABLED");
-        }
+        words.push_str(" SASL-IR");
+        let offers = [
+            (may_login && accepted.passwords, " AUTH=PLAIN"),
+            (may_login && accepted.passwords && kind != TransportKind::HttpBatch, " AUTH=LOGIN"),
+            (may_login && accepted.tokens, " AUTH=OAUTHBEARER AUTH=XOAUTH2"),
+            (starttls, " STARTTLS"),
+            (!may_login || !accepted.passwords, " LOGINDISABLED"),
+        ];
+        offers.iter().filter(|(holds, _)| *holds).for_each(|(_, offer)| words.push_str(offer));
         words.into()
     }
 

@@ -1,6 +1,6 @@
 //! What the drivers' tests share: a gateway whose mail server is a few lines, and which runs on paused time.
 
-use crate::auth::{Authenticator, Verdict, Verifier};
+use crate::auth::{Authenticator, Mechanisms, Origin, Verdict, Verifier};
 use crate::config::{Auth, LoginTemplate, Security, Upstream};
 use crate::directory::Directory;
 use crate::drive::account::Deps;
@@ -13,7 +13,7 @@ use pimap_types::rows::{Batch, IndexKey, StoreFault};
 use pimap_types::upstream::{
     Announced, Data, Delta, Synced, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
 };
-use pimap_types::{AccountKey, Flags, ModSeq, Secret, Timestamp, UidRanges, UidValidity};
+use pimap_types::{AccountKey, Credential, Flags, ModSeq, Timestamp, UidRanges, UidValidity};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-/// A gateway in front of an empty mailbox. The password is `pw`.
+/// A gateway in front of an empty mailbox. The password is `pw`, and what begins with `tok` is a good token.
 pub(crate) struct Bench {
     pub(crate) front: Arc<Front>,
     pub(crate) mail: Arc<EmptyMail>,
@@ -94,6 +94,7 @@ impl Bench {
             login: LoginTemplate("{local}".into()),
             fold_case: false,
             accept_cache: Duration::from_secs(300),
+            send_client_id: false,
         };
         let authenticator = Authenticator::new(&upstream, None, Box::new(Pw));
         let front = Arc::new(Front::new(Directory::new(Arc::new(deps)), authenticator, settings));
@@ -104,11 +105,22 @@ impl Bench {
 struct Pw;
 
 impl Verifier for Pw {
-    fn verify(&self, _login: &str, password: &Secret) -> BoxFuture<'static, Verdict> {
-        let right = password.expose() == b"pw";
+    fn verify(
+        &self,
+        _login: &str,
+        credential: &Credential,
+        origin: Option<Origin>,
+    ) -> BoxFuture<'static, Verdict> {
+        drop(origin);
+        let right = matches!(credential, Credential::Password(word) if word.expose() == b"pw")
+            || matches!(credential, Credential::Token(word) if word.expose().starts_with(b"tok"));
         Box::pin(
             async move { if right { Verdict::Accepted(Announced::default()) } else { Verdict::Refused } },
         )
+    }
+
+    fn mechanisms(&self) -> Mechanisms {
+        Mechanisms { passwords: true, tokens: true }
     }
 }
 

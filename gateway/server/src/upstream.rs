@@ -1,14 +1,19 @@
 //! The upstream room, as the drivers ask for it.
 
-use crate::auth::{Verdict, Verifier};
+use crate::auth::{Mechanisms, Origin, Verdict, Verifier};
 use crate::config;
 use crate::drive::upstream::{AccountUpstream, Carried, Login, Upstreams};
 use futures_util::future::BoxFuture;
 use pimap_types::upstream::{UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
-use pimap_types::{AccountKey, Secret};
+use pimap_types::{AccountKey, Credential};
 use pimap_upstream::{BodyStream, TlsConfigError, UpstreamConfig, VerifyError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Between two attempts to ask a server that is down.
+const PROBE_PAUSE_MIN: Duration = Duration::from_secs(1);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The upstream server, for all accounts.
 #[derive(Clone)]
@@ -26,6 +31,7 @@ impl Server {
         };
         let mut settings = UpstreamConfig::new(upstream.host.clone(), upstream.port, security);
         settings.connections_per_account_max = upstream.connections_per_account_max;
+        settings.send_client_id = upstream.send_client_id;
         if security != pimap_upstream::Security::None {
             settings.tls = Some(pimap_upstream::tls_client_config(upstream.ca_file.as_deref())?);
         }
@@ -34,11 +40,16 @@ impl Server {
 }
 
 impl Verifier for Server {
-    fn verify(&self, login: &str, password: &Secret) -> BoxFuture<'static, Verdict> {
+    fn verify(
+        &self,
+        login: &str,
+        credential: &Credential,
+        origin: Option<Origin>,
+    ) -> BoxFuture<'static, Verdict> {
         let settings = Arc::clone(&self.settings);
-        let login = pimap_upstream::Login { user: login.to_owned(), password: password.clone() };
+        let login = pimap_upstream::Login { user: login.to_owned(), credential: credential.clone() };
         Box::pin(async move {
-            match pimap_upstream::verify(&settings, &login).await {
+            match pimap_upstream::verify(&settings, &login, origin.as_ref()).await {
                 Ok(announced) => Verdict::Accepted(announced),
                 Err(VerifyError::Refused(text)) => {
                     tracing::info!(user = login.user, text, "upstream refuses a login");
@@ -50,6 +61,21 @@ impl Verifier for Server {
                 }
             }
         })
+    }
+
+    fn mechanisms(&self) -> Mechanisms {
+        self.settings.mechanisms.get().unwrap_or_default()
+    }
+}
+
+impl Server {
+    /// Learns how the server lets users in, once it can be asked. Every connection brings that up to date later.
+    pub async fn probe(&self) {
+        let mut pause = PROBE_PAUSE_MIN;
+        while !pimap_upstream::probe(&self.settings).await {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PROBE_PAUSE_MAX);
+        }
     }
 }
 
@@ -81,7 +107,7 @@ impl Side {
 
 impl AccountUpstream for Side {
     fn set_login(&self, login: Login) {
-        let login = pimap_upstream::Login { user: login.name, password: login.password };
+        let login = pimap_upstream::Login { user: login.name, credential: login.credential };
         let mut state = self.state();
         match &state.started {
             Some(upstream) => upstream.set_login(login),

@@ -1,5 +1,6 @@
 //! Commands of a handset, decoded: nobody inside the gateway re-checks strings.
 
+use crate::credential::Credential;
 use crate::ids::DeviceId;
 use crate::list::List;
 use crate::mailbox::{Flags, MailboxName};
@@ -47,6 +48,15 @@ pub enum Command {
     Logout,
     /// LOGIN (6.2.3, P-IMAP 5.1.4)
     Login(Login),
+    /// AUTHENTICATE (6.2.2, RFC 4959)
+    Authenticate {
+        /// The mechanism's name in capitals, whether or not there is such a one.
+        mechanism: String,
+        /// The initial response, decoded; it may be empty.
+        initial: Option<Secret>,
+    },
+    /// ID (RFC 2971): what the handset says of itself.
+    Id(Vec<(String, Option<String>)>),
     /// ENABLE (RFC 5161); words in capitals.
     Enable(Vec<String>),
     /// LIST (6.3.8), plain or extended (RFC 5258)
@@ -178,6 +188,8 @@ impl Command {
             Command::Logout => "LOGOUT",
             Command::Login(_) => "LOGIN",
             Command::Compress(_) => "COMPRESS",
+            Command::Authenticate { .. } => "AUTHENTICATE",
+            Command::Id(_) => "ID",
             Command::Enable(_) => "ENABLE",
             Command::List(_) => "LIST",
             Command::Lsub(_) => "LSUB",
@@ -222,8 +234,8 @@ pub struct Login {
     pub domain: Option<String>,
     /// The device; without one the session is a regular IMAP session.
     pub device: Option<DeviceId>,
-    /// The password.
-    pub password: Secret,
+    /// The password or token.
+    pub credential: Credential,
 }
 
 /// An item of FETCH. Macros are expanded when decoded, inside lists too (digest 2).

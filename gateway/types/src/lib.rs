@@ -4,10 +4,11 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`thread`], [`command`],
-//! [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`thread`], [`credential`],
+//! [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
 
 pub mod command;
+pub mod credential;
 pub mod ids;
 pub mod limits;
 pub mod list;
@@ -26,6 +27,7 @@ pub mod time;
 pub mod upstream;
 
 pub use command::{Command, Target};
+pub use credential::Credential;
 pub use ids::{AccountKey, ConnectionId, DeviceId, SessionId, Tag, Ticket};
 pub use mailbox::{Flag, Flags, MailboxName};
 pub use message::{Date, MessageFacts};

@@ -4,8 +4,9 @@
 pub const DEVICE_ID_BYTES_MAX: usize = 64;
 /// A command line without its literals (RFC 7162 4 asks for 8192); longer: BAD, the line is swallowed.
 pub const LINE_BYTES_MAX: usize = 65_536;
-/// A line before LOGIN; longer: BAD, the line is swallowed.
-pub const LINE_BEFORE_LOGIN_BYTES_MAX: usize = 8_192;
+/// A line before LOGIN; longer: BAD, the line is swallowed. An AUTHENTICATE whose initial response has the 12288 octets of
+/// RFC 4954 4 fits.
+pub const LINE_BEFORE_LOGIN_BYTES_MAX: usize = 16_384;
 /// A literal that stands for a string argument; longer: BAD `[TOOBIG]`, swallowed (`{n+}`) or refused (`{n}`).
 pub const STRING_LITERAL_BYTES_MAX: u64 = 65_536;
 /// Literals within one command; more: BAD.
@@ -83,6 +84,14 @@ pub const TAG_BYTES_MAX: usize = 128;
 pub const OUTBAND_ADDRESS_BYTES_MAX: usize = 256;
 /// A notification ID of XPROVISION in bytes; longer: NO.
 pub const NOTIFICATION_ID_BYTES_MAX: usize = 256;
+/// Pairs in one ID (RFC 2971 3.3); more: BAD.
+pub const ID_PAIRS_MAX: usize = 30;
+/// The name of a field of ID in bytes (RFC 2971 3.3); longer: BAD.
+pub const ID_FIELD_BYTES_MAX: usize = 30;
+/// The value of a field of ID in bytes (RFC 2971 3.3); longer: BAD.
+pub const ID_VALUE_BYTES_MAX: usize = 1_024;
+/// Refused logins on one connection; more: BYE.
+pub const LOGINS_REFUSED_MAX: u32 = 10;
 /// Words in one ENABLE; more: BAD.
 pub const ENABLE_WORDS_MAX: usize = 64;
 /// An account's name in the store, in bytes; longer: the batch is refused.

@@ -84,8 +84,12 @@ pub enum Response {
     },
     /// `+ text`
     Continuation(Cow<'static, str>),
+    /// `+` and a challenge of a SASL exchange, which goes out in base64.
+    Challenge(Vec<u8>),
     /// `* CAPABILITY …`
     Capability(Arc<str>),
+    /// `* ID (name value …)` (RFC 2971)
+    Id(Vec<(&'static str, Cow<'static, str>)>),
     /// `* ENABLED …`
     Enabled(Vec<String>),
     /// `* n EXISTS`

@@ -1,9 +1,11 @@
 //! Settings of the upstream side: where the server is, how to speak to it, how patient to be.
 
-use pimap_types::Secret;
+use crate::mechanisms::LastMechanisms;
+use pimap_types::Credential;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,11 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     /// How long an IDLE lasts before it is issued anew (RFC 2177: below 29 minutes).
     pub idle_renewal: Duration,
+    /// Whether the server is told whose login a handset's is (`x-originating-ip` and its like in ID): Dovecot believes it of
+    /// hosts that its operator trusts, and counts failures by it.
+    pub send_client_id: bool,
+    /// How the server lets users in, as its connections were told last.
+    pub mechanisms: Arc<LastMechanisms>,
 }
 
 impl UpstreamConfig {
@@ -62,8 +69,19 @@ impl UpstreamConfig {
             response_timeout: Duration::from_secs(120),
             idle_timeout: Duration::from_secs(30),
             idle_renewal: Duration::from_secs(25 * 60),
+            send_client_id: false,
+            mechanisms: Arc::default(),
         }
     }
+}
+
+/// Where a login comes from, for the server's log and its defence against guessing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// The handset's address.
+    pub address: SocketAddr,
+    /// A name for its connection, by which two logs are laid side by side. Never a session ID.
+    pub connection: String,
 }
 
 /// What an account logs in with. In master mode the user is `user*master` and the password the master's.
@@ -71,8 +89,8 @@ impl UpstreamConfig {
 pub struct Login {
     /// The login name as upstream knows it.
     pub user: String,
-    /// The password.
-    pub password: Secret,
+    /// The password or token.
+    pub credential: Credential,
 }
 
 /// Why TLS cannot be set up.

@@ -1,9 +1,12 @@
 //! From nothing to a logged-in [`Connection`]: TCP, TLS, greeting, STARTTLS, login through async-imap, ENABLE.
 //!
-//! A PREAUTH greeting is refused: nobody would have checked the password. After STARTTLS nothing that was read before may be left
+//! A PREAUTH greeting is refused: nobody would have checked the password. Tokens go as they came (design D7). After STARTTLS nothing that was read before may be left
 //! over: it could have been put there by anyone on the way.
 
-use crate::config::{Login, Security, UpstreamConfig};
+mod login;
+
+use self::login::{authenticate, condition_of};
+use crate::config::{Login, Origin, Security, UpstreamConfig};
 use crate::connection::Connection;
 use crate::credentials::LoginOutcome;
 use crate::fault::Fault;
@@ -20,7 +23,10 @@ use pimap_wire::client::request::Request;
 use pimap_wire::client::response::{Condition, UpstreamResponse};
 use tokio::time::timeout;
 
-/// Why a password was not found good.
+/// What the gateway says of itself in ID (RFC 2971).
+const OURSELVES: [(&str, &str); 2] = [("name", "P-IMAP gateway"), ("version", env!("CARGO_PKG_VERSION"))];
+
+/// Why a password or token was not found good.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum VerifyError {
     /// Upstream refused it: its text.
@@ -32,10 +38,22 @@ pub enum VerifyError {
 /// Asks upstream whether a login is good: exactly one LOGIN, thrown away (F42).
 ///
 /// What it announces to somebody who is in comes back.
-pub async fn verify(config: &UpstreamConfig, login: &Login) -> Result<Announced, VerifyError> {
+pub async fn verify(
+    config: &UpstreamConfig,
+    login: &Login,
+    origin: Option<&Origin>,
+) -> Result<Announced, VerifyError> {
     let unavailable = |_| VerifyError::Unavailable("mail server not reachable".into());
-    let greeted = greeted(config).await.map_err(unavailable)?;
-    match log_in(greeted, config, login).await {
+    let mut greeted = greeted(config).await.map_err(unavailable)?;
+    if let (true, true, Some(origin)) = (config.send_client_id, greeted.capabilities.id, origin) {
+        greeted = introduce(greeted, config, origin).await.map_err(unavailable)?;
+    }
+    let entered = async {
+        let (mut connection, heard) = enter(greeted, config, login).await?;
+        in_time(config, learn(&mut connection, &heard)).await?;
+        Ok(connection)
+    };
+    match entered.await {
         Ok(connection) => {
             let announced = connection.announced.clone();
             connection.log_out().await;
@@ -45,6 +63,13 @@ pub async fn verify(config: &UpstreamConfig, login: &Login) -> Result<Announced,
         Err(LoginOutcome::Unavailable(text)) => Err(VerifyError::Unavailable(text)),
         Err(LoginOutcome::Accepted) => Ok(Announced::default()),
     }
+}
+
+/// Asks how the server lets users in, without letting anybody in; whether it could be asked.
+pub async fn probe(config: &UpstreamConfig) -> bool {
+    let Ok(Greeted { io, framer, .. }) = greeted(config).await else { return false };
+    Connection::new(io, framer, config.connect_timeout).log_out().await;
+    true
 }
 
 /// A connection on which nothing but the login is missing.
@@ -92,6 +117,27 @@ async fn greet(config: &UpstreamConfig) -> Result<Greeted, Fault> {
         Some(capabilities) => capabilities,
         None => Capabilities::from_words(&ask_capabilities(&mut connection).await?),
     };
+    config.mechanisms.note(&capabilities);
+    let (io, framer) = connection.into_parts();
+    Ok(Greeted { io, framer, capabilities })
+}
+
+/// Says before the login whose it is. What the server answers is of no interest, NO included.
+async fn introduce(greeted: Greeted, config: &UpstreamConfig, origin: &Origin) -> Result<Greeted, Fault> {
+    let Greeted { io, framer, capabilities } = greeted;
+    let mut connection = Connection::new(io, framer, config.connect_timeout);
+    let (address, port) = (origin.address.ip().to_canonical().to_string(), origin.address.port().to_string());
+    let [name, version] = OURSELVES;
+    let fields = [
+        name,
+        version,
+        ("x-originating-ip", address.as_str()),
+        ("x-originating-port", port.as_str()),
+        ("x-session-id", origin.connection.as_str()),
+    ];
+    let (request, mut collected) = (Request::Id(&fields), Collected::default());
+    let said = connection.run(&request, &mut collected);
+    timeout(config.connect_timeout, said).await.map_err(|_| Fault::Lost)??;
     let (io, framer) = connection.into_parts();
     Ok(Greeted { io, framer, capabilities })
 }
@@ -108,105 +154,42 @@ pub(crate) async fn log_in(
     config: &UpstreamConfig,
     login: &Login,
 ) -> Result<Connection, LoginOutcome> {
-    let late = |_| LoginOutcome::Unavailable("mail server does not answer".into());
-    let Greeted { io, framer, capabilities } = greeted;
-    let lent = Client::new(Loan::new(io, framer));
-    let authenticated = authenticate(lent, capabilities, login);
-    let (io, framer, heard) = timeout(config.connect_timeout, authenticated).await.map_err(late)??;
-    let mut connection = Connection::new(io, framer, config.response_timeout);
-    let prepared = timeout(config.connect_timeout, prepare(&mut connection, &heard)).await;
-    let lost = |_| LoginOutcome::Unavailable("mail server went away".into());
-    prepared.map_err(late)?.map_err(lost)?;
+    let (mut connection, heard) = enter(greeted, config, login).await?;
+    let prepared = async {
+        learn(&mut connection, &heard).await?;
+        prepare(&mut connection).await
+    };
+    in_time(config, prepared).await?;
     Ok(connection)
 }
 
-/// LOGIN, or AUTHENTICATE PLAIN where LOGIN cannot carry it or is disabled. The outcome is read from the server's own line, not
-/// from async-imap's opinion of it.
-async fn authenticate(
-    client: Client<Loan>,
-    capabilities: Capabilities,
+async fn in_time(
+    config: &UpstreamConfig,
+    work: impl Future<Output = Result<(), Fault>>,
+) -> Result<(), LoginOutcome> {
+    let lost = |_| LoginOutcome::Unavailable("mail server went away".into());
+    timeout(config.connect_timeout, work).await.map_err(late)?.map_err(lost)
+}
+
+fn late(_: tokio::time::error::Elapsed) -> LoginOutcome {
+    LoginOutcome::Unavailable("mail server does not answer".into())
+}
+
+/// Logs in, and no more.
+async fn enter(
+    greeted: Greeted,
+    config: &UpstreamConfig,
     login: &Login,
-) -> Result<(Io, ResponseFramer, Heard), LoginOutcome> {
-    let Ok(password) = std::str::from_utf8(login.password.expose()) else {
-        return Err(LoginOutcome::Refused("password is not UTF-8".into()));
-    };
-    // Quoted strings are 7-bit and hold no CR or LF (RFC 3501 9); SASL PLAIN carries all but NUL.
-    let plain_text = |s: &str| s.bytes().all(|b| matches!(b, b' '..=b'~'));
-    let by_login = !capabilities.login_disabled && plain_text(&login.user) && plain_text(password);
-    if !by_login && !capabilities.auth_plain {
-        return Err(match capabilities.login_disabled {
-            true => LoginOutcome::Unavailable("mail server takes no passwords on this connection".into()),
-            false => LoginOutcome::Refused("name or password cannot be sent".into()),
-        });
-    }
-    if login.user.contains('\0') || password.contains('\0') {
-        return Err(LoginOutcome::Refused("name or password cannot be sent".into()));
-    }
-    let ended = if by_login {
-        client.login_with_capabilities(&login.user, password).await.map(|(session, _)| session)
-    } else {
-        let response = plain_response(&login.user, password);
-        client.authenticate("PLAIN", Plain(response)).await
-    };
-    match ended {
-        Ok(mut session) => {
-            let taken = session.get_mut().take();
-            taken.ok_or_else(|| LoginOutcome::Unavailable("mail server went away".into()))
-        }
-        Err((error, client)) => {
-            // The error's text may hold the server's words; ours are read from the line itself.
-            drop(error);
-            Err(refusal(&client.get_ref().heard()))
-        }
-    }
+) -> Result<(Connection, Heard), LoginOutcome> {
+    let Greeted { io, framer, capabilities } = greeted;
+    let lent = Client::new(Loan::new(io, framer));
+    let authenticated = authenticate(lent, capabilities, config, login);
+    let (io, framer, heard) = timeout(config.connect_timeout, authenticated).await.map_err(late)??;
+    Ok((Connection::new(io, framer, config.response_timeout), heard))
 }
 
-/// RFC 4616: no authorisation identity, name, password.
-fn plain_response(user: &str, password: &str) -> pimap_types::Secret {
-    let mut octets = Vec::with_capacity(user.len() + password.len() + 2);
-    octets.push(0);
-    octets.extend_from_slice(user.as_bytes());
-    octets.push(0);
-    octets.extend_from_slice(password.as_bytes());
-    pimap_types::Secret::new(octets)
-}
-
-struct Plain(pimap_types::Secret);
-
-impl async_imap::Authenticator for Plain {
-    type Response = Vec<u8>;
-    fn process(&mut self, _challenge: &[u8]) -> Vec<u8> {
-        self.0.expose().to_vec()
-    }
-}
-
-/// Reads a line that was heard without its tag, as a status.
-fn condition_of(line: &[u8]) -> Option<Condition> {
-    match UpstreamResponse::parse(&[b"* ", line].concat()) {
-        Ok(UpstreamResponse::Untagged(condition)) => Some(condition),
-        _ => None,
-    }
-}
-
-/// Which kind of no it was (RFC 5530 3; F50).
-fn refusal(heard: &Heard) -> LoginOutcome {
-    let gone = || LoginOutcome::Unavailable("mail server went away".into());
-    let Some(condition) = heard.tagged.as_deref().and_then(condition_of) else { return gone() };
-    let code = condition.code_text.as_deref().unwrap_or_default().to_ascii_uppercase();
-    match code.split(' ').next().unwrap_or_default() {
-        _ if condition.status == Status::Ok => gone(),
-        "AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED" | "EXPIRED" | "PRIVACYREQUIRED" => {
-            LoginOutcome::Refused(condition.text)
-        }
-        "UNAVAILABLE" | "LIMIT" | "INUSE" | "SERVERBUG" | "CONTACTADMIN" => {
-            LoginOutcome::Unavailable(condition.text)
-        }
-        _ => LoginOutcome::BareRefusal(condition.text),
-    }
-}
-
-/// Learns the capabilities after login and switches QRESYNC and CONDSTORE on (design D12: before any SELECT).
-async fn prepare(connection: &mut Connection, heard: &Heard) -> Result<(), Fault> {
+/// Learns what the server can do for somebody who is in.
+async fn learn(connection: &mut Connection, heard: &Heard) -> Result<(), Fault> {
     let tagged = heard.tagged.as_deref().and_then(condition_of).and_then(|c| c.code);
     let words = match tagged {
         Some(Code::Capability(words)) => words,
@@ -214,7 +197,16 @@ async fn prepare(connection: &mut Connection, heard: &Heard) -> Result<(), Fault
     };
     connection.capabilities = Capabilities::from_words(&words);
     connection.announced = Announced::new(&words);
+    Ok(())
+}
+
+/// Says who asks, and switches QRESYNC and CONDSTORE on (design D12: before any SELECT).
+async fn prepare(connection: &mut Connection) -> Result<(), Fault> {
     let can = connection.capabilities;
+    if can.id {
+        // Some servers open no mailbox for a client without a name. What they answer is of no interest.
+        connection.run(&Request::Id(&OURSELVES), &mut Collected::default()).await?;
+    }
     if can.enable && can.condstore {
         let mut collected = Collected::default();
         let condition = connection.run(&Request::Enable { qresync: can.qresync }, &mut collected).await?;
@@ -224,28 +216,4 @@ async fn prepare(connection: &mut Connection, heard: &Heard) -> Result<(), Fault
         connection.condstore = connection.qresync || enabled("CONDSTORE");
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-
-    fn outcome(line: &'static str) -> LoginOutcome {
-        refusal(&Heard { tagged: Some(Bytes::from_static(line.as_bytes())), ..Heard::default() })
-    }
-
-    #[test]
-    fn kinds_of_no() {
-        assert_eq!(outcome("NO [AUTHENTICATIONFAILED] bad"), LoginOutcome::Refused("bad".into()));
-        assert_eq!(outcome("NO [UNAVAILABLE] later"), LoginOutcome::Unavailable("later".into()));
-        assert_eq!(outcome("NO Login failed."), LoginOutcome::BareRefusal("Login failed.".into()));
-        assert_eq!(outcome("BAD what"), LoginOutcome::BareRefusal("what".into()));
-        assert!(matches!(refusal(&Heard::default()), LoginOutcome::Unavailable(_)));
-    }
-
-    #[test]
-    fn passwords_cannot_be_logged_by_libraries() {
-        assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Debug);
-    }
 }

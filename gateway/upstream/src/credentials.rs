@@ -127,10 +127,10 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pimap_types::Secret;
+    use pimap_types::{Credential, Secret};
 
     fn login(password: &str) -> Login {
-        Login { user: "joe".into(), password: Secret::new(password) }
+        Login { user: "joe".into(), credential: Credential::Password(Secret::new(password)) }
     }
 
     #[test]

@@ -29,9 +29,11 @@ mod hints;
 mod io;
 mod loan;
 mod machine;
+mod mechanisms;
 mod pool;
 mod watch;
 
 pub use account::{AccountUpstream, BodyStream};
-pub use config::{Login, Security, TlsConfigError, UpstreamConfig, tls_client_config};
-pub use connect::{VerifyError, verify};
+pub use config::{Login, Origin, Security, TlsConfigError, UpstreamConfig, tls_client_config};
+pub use connect::{VerifyError, probe, verify};
+pub use mechanisms::{LastMechanisms, Mechanisms};

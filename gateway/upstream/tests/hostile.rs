@@ -8,7 +8,7 @@ use fake::{Answer, Fake};
 use pimap_types::command::FetchItem;
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::*;
-use pimap_types::{Flag, MailboxName, ModSeq, Secret, UidValidity};
+use pimap_types::{Credential, Flag, MailboxName, ModSeq, Secret, UidValidity};
 use pimap_upstream::{
     AccountUpstream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify,
 };
@@ -276,7 +276,7 @@ async fn a_mailbox_that_looks_empty_is_looked_at_twice() {
 async fn preauth_and_floods_before_login() {
     for greeting in ["* PREAUTH welcome", "* BYE full", "* OK [X see {5}", "nonsense"] {
         let fake = Fake::start_with_greeting(greeting, "", |_, _, _| Answer::Default).await;
-        let outcome = verify(&at_port(fake.port), &login("joe")).await;
+        let outcome = verify(&at_port(fake.port), &login("joe"), None).await;
         if greeting.starts_with("* OK") {
             assert!(outcome.is_ok(), "free text holds no literal");
         } else {
@@ -290,13 +290,19 @@ async fn preauth_and_floods_before_login() {
         false => Answer::Default,
     })
     .await;
-    assert!(matches!(verify(&at_port(fake.port), &login("joe")).await, Err(VerifyError::Unavailable(_))));
+    assert!(matches!(
+        verify(&at_port(fake.port), &login("joe"), None).await,
+        Err(VerifyError::Unavailable(_))
+    ));
     let fake = Fake::start("", |said, _, _| match said.starts_with("LOGIN") {
         true => Answer::lines(&["* X {500000000}", ""]),
         false => Answer::Default,
     })
     .await;
-    assert!(matches!(verify(&at_port(fake.port), &login("joe")).await, Err(VerifyError::Unavailable(_))));
+    assert!(matches!(
+        verify(&at_port(fake.port), &login("joe"), None).await,
+        Err(VerifyError::Unavailable(_))
+    ));
 }
 
 #[tokio::test]
@@ -308,7 +314,7 @@ async fn odd_lines_around_a_login_do_no_harm() {
         false => Answer::Default,
     })
     .await;
-    assert!(verify(&at_port(fake.port), &login("joe")).await.is_ok());
+    assert!(verify(&at_port(fake.port), &login("joe"), None).await.is_ok());
     assert_eq!(fake.count("CAPABILITY"), 2, "before and after the login: neither told by itself");
 }
 
@@ -321,7 +327,7 @@ async fn what_is_injected_before_starttls_is_refused() {
     .await;
     let mut config = UpstreamConfig::new("127.0.0.1", fake.port, Security::StartTls);
     config.tls = Some(tls_client_config(None).expect("built-in authorities"));
-    assert!(matches!(verify(&config, &login("joe")).await, Err(VerifyError::Unavailable(_))));
+    assert!(matches!(verify(&config, &login("joe"), None).await, Err(VerifyError::Unavailable(_))));
     assert_eq!(fake.count("LOGIN") + fake.count("AUTHENTICATE"), 0);
     // A server that offers no TLS gets no password.
     let fake = Fake::start("", |said, _, _| match said {
@@ -330,7 +336,7 @@ async fn what_is_injected_before_starttls_is_refused() {
     })
     .await;
     config.port = fake.port;
-    assert!(matches!(verify(&config, &login("joe")).await, Err(VerifyError::Unavailable(_))));
+    assert!(matches!(verify(&config, &login("joe"), None).await, Err(VerifyError::Unavailable(_))));
     assert_eq!(fake.count("LOGIN"), 0);
 }
 
@@ -342,7 +348,7 @@ async fn a_stale_password_costs_exactly_one_failure() {
     })
     .await;
     let (sender, mut events) = mpsc::channel(16);
-    let old = Login { user: "joe".into(), password: Secret::new("old") };
+    let old = Login { user: "joe".into(), credential: Credential::Password(Secret::new("old")) };
     let account = AccountUpstream::start(Arc::new(at_port(fake.port)), old, sender);
     let replies =
         tokio::join!(ask(&account, everything()), ask(&account, everything()), ask(&account, everything()));
@@ -351,7 +357,7 @@ async fn a_stale_password_costs_exactly_one_failure() {
     event(&mut events, |e| matches!(e, UpstreamEvent::CredentialsRefused).then_some(())).await;
     assert_eq!(ask(&account, everything()).await, refused);
     assert_eq!(fake.count("LOGIN"), 1, "watching and pool connections together");
-    account.set_login(Login { user: "joe".into(), password: Secret::new("new") });
+    account.set_login(Login { user: "joe".into(), credential: Credential::Password(Secret::new("new")) });
     event(&mut events, |e| matches!(e, UpstreamEvent::Back { .. }).then_some(())).await;
     assert!(matches!(ask(&account, everything()).await, UpstreamReply::Ok(_)));
     let told_twice = events.try_recv().is_ok_and(|e| e == UpstreamEvent::CredentialsRefused);
@@ -364,12 +370,12 @@ async fn a_new_password_ends_the_connections_of_the_old_one() {
     let account = quiet_account(at_port(fake.port), "joe");
     assert!(matches!(ask(&account, everything()).await, UpstreamReply::Ok(_)));
     fake.until(|log| log.iter().filter(|l| l.contains("LOGIN")).count() == 2).await;
-    account.set_login(Login { user: "joe".into(), password: Secret::new("new") });
+    account.set_login(Login { user: "joe".into(), credential: Credential::Password(Secret::new("new")) });
     fake.until(|log| ["1 closed", "2 closed"].iter().all(|end| log.iter().any(|l| l == end))).await;
     assert!(matches!(ask(&account, everything()).await, UpstreamReply::Ok(_)));
     // The same again changes nothing.
     let logins = fake.count("LOGIN");
-    account.set_login(Login { user: "joe".into(), password: Secret::new("new") });
+    account.set_login(Login { user: "joe".into(), credential: Credential::Password(Secret::new("new")) });
     assert!(matches!(ask(&account, everything()).await, UpstreamReply::Ok(_)));
     assert!(fake.count("LOGIN") <= logins + 1, "at most the watching connection, on its way before");
 }

@@ -8,7 +8,7 @@ use dovecot::Dovecot;
 use pimap_types::command::{Append, FetchItem, StatusItem, StoreChange, StoreMode};
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::*;
-use pimap_types::{Flag, Flags, MailboxName, ModSeq, Secret, Uid};
+use pimap_types::{Credential, Flag, Flags, MailboxName, ModSeq, Secret, Uid};
 use pimap_upstream::{BodyStream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify};
 use support::*;
 use tokio::sync::mpsc;
@@ -16,13 +16,13 @@ use tokio::sync::mpsc;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_verified_by_exactly_one_login() {
     let server = Dovecot::start();
-    let announced = verify(&config(&server), &login("joe")).await.expect("the right password");
+    let announced = verify(&config(&server), &login("joe"), None).await.expect("the right password");
     assert!(announced.has("QRESYNC") && !announced.has("XYZZY"), "{announced:?}");
-    let bad = Login { user: "joe".into(), password: Secret::new("no") };
-    assert!(matches!(verify(&config(&server), &bad).await, Err(VerifyError::Refused(_))));
+    let bad = Login { user: "joe".into(), credential: Credential::Password(Secret::new("no")) };
+    assert!(matches!(verify(&config(&server), &bad, None).await, Err(VerifyError::Refused(_))));
     assert_eq!(server.log().matches("Password mismatch").count(), 1, "{}", server.log());
     let nobody = UpstreamConfig::new("127.0.0.1", 1, Security::None);
-    assert!(matches!(verify(&nobody, &login("joe")).await, Err(VerifyError::Unavailable(_))));
+    assert!(matches!(verify(&nobody, &login("joe"), None).await, Err(VerifyError::Unavailable(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,20 +31,20 @@ async fn tls_and_starttls_with_the_operators_authority_only() {
     for (security, port) in [(Security::Tls, server.imaps), (Security::StartTls, server.imap)] {
         let mut config = UpstreamConfig::new("localhost", port, security);
         config.tls = Some(tls_client_config(Some(&server.certificate())).expect("reads the certificate"));
-        assert!(verify(&config, &login("joe")).await.is_ok());
+        assert!(verify(&config, &login("joe"), None).await.is_ok());
         config.tls = Some(tls_client_config(None).expect("built-in authorities"));
-        assert!(matches!(verify(&config, &login("joe")).await, Err(VerifyError::Unavailable(_))));
+        assert!(matches!(verify(&config, &login("joe"), None).await, Err(VerifyError::Unavailable(_))));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_beyond_ascii_go_by_sasl() {
     let server = Dovecot::start();
-    let bad = Login { user: "joe".into(), password: Secret::new("pwä") };
-    assert!(matches!(verify(&config(&server), &bad).await, Err(VerifyError::Refused(_))));
+    let bad = Login { user: "joe".into(), credential: Credential::Password(Secret::new("pwä")) };
+    assert!(matches!(verify(&config(&server), &bad, None).await, Err(VerifyError::Refused(_))));
     assert!(server.log().contains("Password mismatch"), "{}", server.log());
-    let odd = Login { user: "joe \"quoted\\".into(), password: Secret::new("pw") };
-    assert!(!matches!(verify(&config(&server), &odd).await, Err(VerifyError::Unavailable(_))));
+    let odd = Login { user: "joe \"quoted\\".into(), credential: Credential::Password(Secret::new("pw")) };
+    assert!(!matches!(verify(&config(&server), &odd, None).await, Err(VerifyError::Unavailable(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use auth::{User, split_user};
 pub use provision::parse_cursor;
 pub(crate) use scan::{Parsed, Scanner};
 pub(crate) use set::sequence_set;
@@ -86,6 +87,8 @@ fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         "NOOP" => Ok(Command::Noop),
         "LOGOUT" => Ok(Command::Logout),
         "LOGIN" => auth::login(scanner),
+        "AUTHENTICATE" => auth::authenticate(scanner),
+        "ID" => auth::id(scanner),
         "ENABLE" => auth::enable(scanner),
         "COMPRESS" => auth::compress(scanner),
         "LIST" => list::list(scanner),

@@ -13,11 +13,14 @@ mod tests;
 pub(crate) use string::write_quoted;
 pub use string::{write_astring, write_set};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use code::write_code;
 use pimap_types::list::{Namespaces, StatusItem};
 use pimap_types::response::ListItem;
 use pimap_types::{Code, Flag, Flags, MailboxName, MobileSeq, Response, Status, Uid};
+use std::borrow::Cow;
 use string::{write_flag, write_list, write_number, write_string, write_text, write_word};
 
 /// What closes a streamed FETCH that [`fetch_head`] opened.
@@ -35,7 +38,7 @@ pub fn encode(response: &Response, out: &mut Vec<u8>) {
             write_word(tag.0.as_bytes(), out);
             out.push(b' ');
         }
-        Response::Continuation(_) => out.extend_from_slice(b"+ "),
+        Response::Continuation(_) | Response::Challenge(_) => out.extend_from_slice(b"+ "),
         _ => out.extend_from_slice(b"* "),
     }
     write_body(response, out);
@@ -50,9 +53,19 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
         }
         Response::Bye { code, text } => write_condition("BYE", code.as_ref(), text, out),
         Response::Continuation(text) => write_text(text, false, out),
+        Response::Challenge(octets) => out.extend_from_slice(STANDARD.encode(octets).as_bytes()),
         Response::Capability(words) => {
             out.extend_from_slice(b"CAPABILITY ");
             write_text(words, true, out);
+        }
+        Response::Id(pairs) => {
+            out.extend_from_slice(b"ID ");
+            let pair = |(name, value): &(&str, Cow<'_, str>), out: &mut Vec<u8>| {
+                write_string(name.as_bytes(), out);
+                out.push(b' ');
+                write_string(value.as_bytes(), out);
+            };
+            write_list(pairs, pair, out);
         }
         Response::Enabled(words) => {
             out.extend_from_slice(b"ENABLED");

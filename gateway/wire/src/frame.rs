@@ -49,6 +49,7 @@ pub struct Framer {
     mode: LiteralMode,
     logged_in: bool,
     idle: bool,
+    sasl: bool,
     ended: bool,
     consumed: u64,
 }
@@ -93,6 +94,7 @@ impl Framer {
             mode,
             logged_in: false,
             idle: false,
+            sasl: false,
             ended: false,
             consumed: 0,
         }
@@ -124,6 +126,12 @@ impl Framer {
     /// Whether an IDLE is running, so that `DONE` is the only line allowed. [`Frame::Done`] ends it.
     pub fn set_idle(&mut self, idle: bool) {
         self.idle = idle;
+    }
+
+    /// The next line answers a challenge of AUTHENTICATE and is no command, whatever it looks like. It never becomes part of an
+    /// answer: what it holds is a secret.
+    pub fn set_sasl(&mut self) {
+        self.sasl = true;
     }
 
     /// Whether octets are there that no frame has consumed: the handset did not wait (F2), or a command is half read.
@@ -213,6 +221,11 @@ impl Framer {
         }
         if memchr2(b'\r', 0, text).is_some() {
             return self.reject(at, "a bare CR or a NUL is not allowed");
+        }
+        if self.sasl {
+            self.sasl = false;
+            self.state = State::Command(Gathering::default());
+            return Step::Frame(Frame::Sasl(self.split_command(next)));
         }
         if at.piece == 0 && text.is_empty() {
             // A terminal's empty line says nothing and gets no answer.
@@ -352,7 +365,7 @@ impl Framer {
 
     /// Refuses the command being gathered; its current line and what belongs to it is skipped next.
     fn reject_coded(&mut self, at: Gathering, code: Option<Code>, text: &'static str) -> Step {
-        let tag = leading_tag(&self.buffer);
+        let tag = if std::mem::take(&mut self.sasl) { None } else { leading_tag(&self.buffer) };
         self.consume(at.piece);
         self.state = State::Swallowing { left: 0, swallowed: 0 };
         Step::Frame(Frame::Rejected(Rejection { tag, code, text, fatal: false }))

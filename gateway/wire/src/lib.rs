@@ -13,5 +13,6 @@ pub mod client;
 pub mod decode;
 pub mod encode;
 pub mod frame;
+pub mod sasl;
 pub mod search;
 mod syntax;

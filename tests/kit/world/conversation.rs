@@ -337,6 +337,8 @@ impl Conversation {
                 self.write_own(&Response::Continuation("Ready for literal data".into()));
             }
             Frame::AppendBytes(_) | Frame::AppendEnd => {}
+            // Its handsets do not use AUTHENTICATE.
+            Frame::Sasl(_) => {}
             Frame::Done => {
                 let pending = self.pending();
                 self.phase = Phase::Running;
@@ -384,12 +386,13 @@ impl Conversation {
     }
 
     fn log_in(&mut self, tag: Tag, login: Login, inputs: &mut Vec<Input>) {
-        if login.password.expose() != PASSWORD.as_bytes() {
+        if login.credential.secret().expose() != PASSWORD.as_bytes() {
             let code = Code::word("AUTHENTICATIONFAILED");
             return self.answer(&Response::coded(&tag, Status::No, code, "name or password is wrong"));
         }
         let mail_address = format!("{}@example.org", login.local);
-        self.join(OpenBy::Login { tag, device: login.device, mail_address, credential_epoch: 1 }, inputs);
+        let (command, device) = ("LOGIN", login.device);
+        self.join(OpenBy::Login { tag, command, device, mail_address, credential_epoch: 1 }, inputs);
         self.joining = Some(Joining::Login);
     }
 

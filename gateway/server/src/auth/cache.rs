@@ -1,7 +1,7 @@
-//! What upstream said of late: digests of passwords under a key of this process, never passwords.
+//! What upstream said of late: digests of passwords and tokens under a key of this process, never themselves.
 
 use super::Refusal;
-use pimap_types::{AccountKey, Secret};
+use pimap_types::{AccountKey, Credential};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ const REFUSALS_MAX: usize = 16;
 /// Names remembered; more: what has expired goes, then everything that nobody waits for.
 const NAMES_MAX: usize = 50_000;
 
-/// SHA-256 of key, account and password.
-pub(super) type PasswordDigest = [u8; 32];
+/// SHA-256 of key, account and credential.
+pub(super) type CredentialDigest = [u8; 32];
 
 pub(super) struct Cache {
     key: Zeroizing<[u8; 32]>,
@@ -25,8 +25,8 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct Name {
     gate: Arc<tokio::sync::Mutex<()>>,
-    accepted: Option<(PasswordDigest, Instant)>,
-    refused: VecDeque<(PasswordDigest, Instant)>,
+    accepted: Option<(CredentialDigest, Instant)>,
+    refused: VecDeque<(CredentialDigest, Instant)>,
 }
 
 impl Name {
@@ -48,12 +48,14 @@ impl Cache {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn digest(&self, account: &AccountKey, password: &Secret) -> PasswordDigest {
+    pub(super) fn digest(&self, account: &AccountKey, credential: &Credential) -> CredentialDigest {
         let mut hash = Sha256::new();
         hash.update(*self.key);
         hash.update((account.as_str().len() as u64).to_be_bytes());
         hash.update(account.as_str());
-        hash.update(password.expose());
+        // A password that looks like a token is another thing than that token.
+        hash.update([u8::from(credential.is_token())]);
+        hash.update(credential.secret().expose());
         hash.finalize().into()
     }
 
@@ -61,17 +63,17 @@ impl Cache {
     pub(super) fn answer(
         &self,
         account: &AccountKey,
-        digest: &PasswordDigest,
+        digest: &CredentialDigest,
         now: Instant,
     ) -> Option<Result<(), Refusal>> {
         let names = self.names();
         let name = names.get(account)?;
         // Digests under a key that nobody outside knows can be compared as they are.
-        let holds = |(known, until): &(PasswordDigest, Instant)| known == digest && now < *until;
+        let holds = |(known, until): &(CredentialDigest, Instant)| known == digest && now < *until;
         if name.accepted.as_ref().is_some_and(holds) {
             return Some(Ok(()));
         }
-        name.refused.iter().any(holds).then_some(Err(Refusal::Password))
+        name.refused.iter().any(holds).then_some(Err(Refusal::Credential))
     }
 
     /// Where attempts for an account stand in line.
@@ -87,14 +89,14 @@ impl Cache {
         Arc::clone(&names.entry(account.clone()).or_default().gate)
     }
 
-    pub(super) fn accepted(&self, account: &AccountKey, digest: PasswordDigest, until: Instant) {
+    pub(super) fn accepted(&self, account: &AccountKey, digest: CredentialDigest, until: Instant) {
         let mut names = self.names();
         let name = names.entry(account.clone()).or_default();
         name.accepted = Some((digest, until));
         name.refused.retain(|(known, _)| *known != digest);
     }
 
-    pub(super) fn refused(&self, account: &AccountKey, digest: PasswordDigest, until: Instant) {
+    pub(super) fn refused(&self, account: &AccountKey, digest: CredentialDigest, until: Instant) {
         let mut names = self.names();
         let name = names.entry(account.clone()).or_default();
         name.accepted.take_if(|(known, _)| *known == digest);

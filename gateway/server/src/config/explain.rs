@@ -63,6 +63,9 @@ fn upstream(config: &Config, say: &mut impl FnMut(String)) {
         0 => "Every LOGIN is verified there.".into(),
         seconds => format!("An accepted password is accepted again for {seconds} s without asking there."),
     });
+    if upstream.send_client_id {
+        say("It is told each handset's address when that logs in (ID x-originating-ip).".into());
+    }
     say(format!(
         "An account costs it one watching connection and at most {} for commands.",
         upstream.connections_per_account_max

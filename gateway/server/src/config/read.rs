@@ -130,6 +130,7 @@ fn upstream(mut section: Section<'_>) -> Option<Upstream> {
     if accept_cache > Duration::from_secs(300) {
         section.mistake("accept_cache", "is longer than 5m: a changed password would be accepted too long");
     }
+    let send_client_id = section.switch("send_client_id", false);
     section.end();
     Some(Upstream {
         host: host?,
@@ -141,6 +142,7 @@ fn upstream(mut section: Section<'_>) -> Option<Upstream> {
         login,
         fold_case,
         accept_cache,
+        send_client_id,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  Listening ─ LOGIN ──► Admitting ─ let in ─► Running ─ Complete ─► Listening ─ command ─► Running …
+//!      │    ─ AUTHENTICATE ──► Challenged ─ answer ─► Admitting …
 //!      │    ─ cookie ──► Recalling ─ found ──────┘  │                    ▲
 //!      │                                            ├─ Complete, idling ─► Idling ─ DONE ─► Running
 //!      └─ input ended ─► Over                       └─ Finish ─► Ending ─ input ended, 5 s ─► Over
@@ -16,6 +17,7 @@ mod apply;
 mod clock;
 mod command;
 mod compress;
+mod sasl;
 #[cfg(test)]
 mod tests;
 
@@ -33,9 +35,11 @@ use pimap_account::contract::{Pending, RequestKey, Transport, TransportKind};
 use pimap_types::command::Cursor;
 use pimap_types::{Command, ConnectionId, DeviceId, Response, Tag};
 use pimap_wire::frame::{Framer, LiteralMode};
+use pimap_wire::sasl::Mechanism;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -52,6 +56,8 @@ pub struct Manner {
     pub may_login: bool,
     /// Whether STARTTLS is on offer.
     pub starttls: bool,
+    /// Who calls; a proxy, where there is one.
+    pub peer: Option<SocketAddr>,
     /// Whether to greet: TCP, before TLS was started within it.
     pub greet: bool,
     /// SHA-256 of the session cookie that came with the request.
@@ -98,6 +104,8 @@ pub struct Conversation<L> {
     pipelined: bool,
     /// LOGOUT was given to the account.
     logging_out: bool,
+    /// Logins that were refused here.
+    refused: u32,
 }
 
 /// The conversation's outbox: closed with it, however it ends, so that nobody waits for room in it.
@@ -130,7 +138,9 @@ enum Phase {
     /// The next command may come.
     Listening,
     /// Upstream judges a password.
-    Admitting { tag: Tag, device: Option<DeviceId>, verdict: BoxFuture<'static, Result<Admission, Refusal>> },
+    Admitting { by: Box<Applicant>, verdict: BoxFuture<'static, Result<Admission, Refusal>> },
+    /// AUTHENTICATE waits for the handset's next message.
+    Challenged(Box<sasl::Exchange>),
     /// The account of a cookie is looked up; the command waits.
     Recalling { found: BoxFuture<'static, Option<AccountHandle>>, command: Box<Deferred> },
     /// Something is being answered.
@@ -157,6 +167,16 @@ struct Running {
     more_told: bool,
     /// The message of the running APPEND.
     message: Option<Message>,
+}
+
+/// Who waits to be let in.
+struct Applicant {
+    tag: Tag,
+    /// LOGIN or AUTHENTICATE.
+    command: &'static str,
+    device: Option<DeviceId>,
+    /// How a token was brought.
+    token_by: Option<Mechanism>,
 }
 
 /// What follows when the account has taken the connection in.
@@ -210,6 +230,7 @@ impl<L: Link> Conversation<L> {
             input_ended: false,
             pipelined: false,
             logging_out: false,
+            refused: 0,
         }
     }
 
@@ -296,7 +317,11 @@ impl<L: Link> Conversation<L> {
         match self.phase {
             // What comes next may be compressed, or not: that is known once the answer is with the socket.
             Phase::Over | Phase::StartTls | Phase::Compressing(_) => false,
-            Phase::Listening | Phase::Idling | Phase::LoggedOut | Phase::Ending { .. } => true,
+            Phase::Listening
+            | Phase::Challenged(_)
+            | Phase::Idling
+            | Phase::LoggedOut
+            | Phase::Ending { .. } => true,
             _ => self.framer.input().len() < READ_AHEAD_BYTES_MAX,
         }
     }
@@ -305,7 +330,9 @@ impl<L: Link> Conversation<L> {
     fn advance(&mut self) {
         loop {
             let frame = match self.phase {
-                Phase::Listening | Phase::Idling | Phase::LoggedOut => self.framer.next_frame(),
+                Phase::Listening | Phase::Challenged(_) | Phase::Idling | Phase::LoggedOut => {
+                    self.framer.next_frame()
+                }
                 _ => break,
             };
             match frame {

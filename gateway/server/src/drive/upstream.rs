@@ -4,7 +4,7 @@ use super::credentials::Credentials;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use pimap_types::upstream::{FetchPiece, UpstreamEvent, UpstreamReply, UpstreamRequest, WatchList};
-use pimap_types::{AccountKey, Secret};
+use pimap_types::{AccountKey, Credential, Secret};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -32,8 +32,8 @@ pub trait AccountUpstream: Send + Sync {
 pub struct Login {
     /// The name.
     pub name: String,
-    /// The password.
-    pub password: Secret,
+    /// The password or token.
+    pub credential: Credential,
 }
 
 /// The body that a request carries.
@@ -68,19 +68,20 @@ impl LoginMode {
     }
 
     /// The login of an account, if it is known.
-    pub fn login(&self, account: &AccountKey, own: Option<&Secret>) -> Option<Login> {
+    pub fn login(&self, account: &AccountKey, own: Option<&Credential>) -> Option<Login> {
         match self {
             LoginMode::Passthrough => {
-                own.map(|password| Login { name: account.as_str().to_owned(), password: password.clone() })
+                own.map(|own| Login { name: account.as_str().to_owned(), credential: own.clone() })
             }
             LoginMode::Master { suffix, password } => {
-                Some(Login { name: format!("{}{suffix}", account.as_str()), password: password.clone() })
+                let credential = Credential::Password(password.clone());
+                Some(Login { name: format!("{}{suffix}", account.as_str()), credential })
             }
         }
     }
 
     /// The login after a handset's own was accepted.
     pub fn login_of(&self, accepted: &Credentials) -> Option<Login> {
-        self.login(&accepted.account, Some(&accepted.password))
+        self.login(&accepted.account, Some(&accepted.credential))
     }
 }

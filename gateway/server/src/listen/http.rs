@@ -29,6 +29,7 @@ use pimap_account::contract::{RequestKey, Transport, TransportKind};
 use pimap_types::Secret;
 use sha2::{Digest, Sha256};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +56,15 @@ const STREAMS_MAX: u32 = 16;
 #[derive(Clone)]
 struct Connection {
     secured: bool,
+    peer: Option<SocketAddr>,
     departures: Arc<Departures>,
+}
+
+/// What is known of a connection when it begins.
+#[derive(Clone, Copy)]
+struct On {
+    secured: bool,
+    peer: Option<SocketAddr>,
 }
 
 /// Serves `http`; HTTPS when there is a certificate.
@@ -67,8 +76,8 @@ pub async fn serve(
 ) {
     let router = router(front);
     let halt = stopping.clone();
-    accept(listener, stopping, move |stream, _| {
-        connection(stream, router.clone(), tls.clone(), halt.clone())
+    accept(listener, stopping, move |stream, peer| {
+        connection(stream, Some(peer), router.clone(), tls.clone(), halt.clone())
     })
     .await;
 }
@@ -77,23 +86,31 @@ fn router(front: Arc<Front>) -> Router {
     Router::new().route("/pimap", post(pimap)).with_state(front)
 }
 
-async fn connection(stream: TcpStream, router: Router, tls: Option<Tls>, stopping: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Option<SocketAddr>,
+    router: Router,
+    tls: Option<Tls>,
+    stopping: watch::Receiver<bool>,
+) {
     let _connected = Connected::over("http");
     // Boxed apart: a connection pays for what it is, not for all that it might have been (D16).
-    let Some(tls) = tls else { return Box::pin(plain_or_h1(stream, false, router, stopping)).await };
+    let Some(tls) = tls else {
+        return Box::pin(plain_or_h1(stream, On { secured: false, peer }, router, stopping)).await;
+    };
     let Some(stream) = Box::pin(tls.accept_web(stream)).await else { return };
     let is_h2 = stream.protocol() == Some(b"h2");
     if is_h2 {
-        Box::pin(h2(stream, router, stopping)).await;
+        Box::pin(h2(stream, On { secured: true, peer }, router, stopping)).await;
     } else {
-        Box::pin(plain_or_h1(stream, true, router, stopping)).await;
+        Box::pin(plain_or_h1(stream, On { secured: true, peer }, router, stopping)).await;
     }
 }
 
 /// Watches the socket and says to each request what it is on.
 fn prepare<S>(
     stream: S,
-    secured: bool,
+    on: On,
     router: Router,
 ) -> (
     TokioIo<Watched<S>>,
@@ -108,17 +125,21 @@ fn prepare<S>(
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&departures)));
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Connection { secured, departures: Arc::clone(&departures) });
+        request.extensions_mut().insert(Connection {
+            secured: on.secured,
+            peer: on.peer,
+            departures: Arc::clone(&departures),
+        });
         router.call(request)
     });
     (io, service)
 }
 
-async fn plain_or_h1<S>(stream: S, secured: bool, router: Router, mut stopping: watch::Receiver<bool>)
+async fn plain_or_h1<S>(stream: S, on: On, router: Router, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (io, service) = prepare(stream, secured, router);
+    let (io, service) = prepare(stream, on, router);
     let mut serving = pin!(
         http1::Builder::new()
             // A handset may shut its side down after the last chunk and wait for the rest.
@@ -140,11 +161,11 @@ where
     }
 }
 
-async fn h2<S>(stream: S, router: Router, mut stopping: watch::Receiver<bool>)
+async fn h2<S>(stream: S, on: On, router: Router, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (io, service) = prepare(stream, true, router);
+    let (io, service) = prepare(stream, on, router);
     let mut serving = pin!(
         http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -186,6 +207,7 @@ async fn pimap(
         transport: Transport { kind: first.kind, may_show_key: may_login },
         may_login,
         starttls: false,
+        peer: on.peer,
         greet: false,
         cookie: asked.cookie,
         presented: asked.presented,

@@ -7,6 +7,7 @@ use crate::drive::link::Stream;
 use crate::front::Front;
 use crate::metrics::Connected;
 use pimap_account::contract::{Transport, TransportKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +20,7 @@ pub async fn serve_imap(
     tls: Option<Tls>,
     stopping: watch::Receiver<bool>,
 ) {
-    accept(listener, stopping, move |stream, _| imap(stream, Arc::clone(&front), tls.clone())).await;
+    accept(listener, stopping, move |stream, peer| imap(stream, peer, Arc::clone(&front), tls.clone())).await;
 }
 
 /// Serves `imaps`.
@@ -29,23 +30,23 @@ pub async fn serve_imaps(
     tls: Tls,
     stopping: watch::Receiver<bool>,
 ) {
-    accept(listener, stopping, move |stream, _| {
+    accept(listener, stopping, move |stream, peer| {
         let (front, tls) = (Arc::clone(&front), tls.clone());
         async move {
             let _connected = Connected::over("imaps");
             // Boxed: the handshake's size is not to be carried for the conversation's life (measured.md 2).
             if let Some(stream) = Box::pin(tls.accept_mail(stream)).await {
-                secured(stream, front, true).await;
+                secured(stream, peer, front, true).await;
             }
         }
     })
     .await;
 }
 
-async fn imap(stream: TcpStream, front: Arc<Front>, tls: Option<Tls>) {
+async fn imap(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Option<Tls>) {
     let _connected = Connected::over("imap");
     let allow_cleartext = front.settings.allow_cleartext;
-    let manner = manner(allow_cleartext, tls.is_some(), true);
+    let manner = manner(peer, allow_cleartext, tls.is_some(), true);
     let conversation = Conversation::new(Stream(stream), Arc::clone(&front), manner, &[]);
     match conversation.run().await {
         Ended::Over(membership) => {
@@ -57,27 +58,28 @@ async fn imap(stream: TcpStream, front: Arc<Front>, tls: Option<Tls>) {
             if let Some(tls) = tls
                 && let Some(stream) = Box::pin(tls.accept_mail(stream)).await
             {
-                secured(stream, front, false).await;
+                secured(stream, peer, front, false).await;
             }
         }
     }
 }
 
-async fn secured<S>(stream: S, front: Arc<Front>, greet: bool)
+async fn secured<S>(stream: S, peer: SocketAddr, front: Arc<Front>, greet: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let conversation = Conversation::new(Stream(stream), front, manner(true, false, greet), &[]);
+    let conversation = Conversation::new(Stream(stream), front, manner(peer, true, false, greet), &[]);
     if let Ended::Over(Some(membership)) = conversation.run().await {
         membership.end(false);
     }
 }
 
-fn manner(may_login: bool, starttls: bool, greet: bool) -> Manner {
+fn manner(peer: SocketAddr, may_login: bool, starttls: bool, greet: bool) -> Manner {
     Manner {
         transport: Transport { kind: TransportKind::Tcp, may_show_key: may_login },
         may_login,
         starttls,
+        peer: Some(peer),
         greet,
         cookie: None,
         presented: None,

@@ -132,6 +132,10 @@ async fn serve(
             Answer::Say(octets) => (octets, false),
             Answer::SayAndClose(octets) => (octets, true),
         };
+        if octets.starts_with(b"+") {
+            // What comes next answers this, and belongs to the same command.
+            idling = Some(tag.clone());
+        }
         stream.write_all(&replace_tag(&octets, &tag)).await?;
         stream.flush().await?;
         if close {

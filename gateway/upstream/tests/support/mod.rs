@@ -7,7 +7,7 @@ use crate::dovecot::Dovecot;
 use pimap_types::command::{FetchItem, StoreChange, StoreMode};
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::*;
-use pimap_types::{Flag, Flags, MailboxName, MessageFacts, Secret};
+use pimap_types::{Credential, Flag, Flags, MailboxName, MessageFacts, Secret};
 use pimap_upstream::{AccountUpstream, BodyStream, Login, Security, UpstreamConfig};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub fn at_port(port: u16) -> UpstreamConfig {
 }
 
 pub fn login(user: &str) -> Login {
-    Login { user: user.into(), password: Secret::new("pw") }
+    Login { user: user.into(), credential: Credential::Password(Secret::new("pw")) }
 }
 
 /// An account, and its events thrown away.

@@ -3,14 +3,20 @@
 /// Capabilities that change how the gateway asks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Capabilities {
+    /// AUTH=OAUTHBEARER (RFC 7628)
+    pub auth_oauth_bearer: bool,
     /// AUTH=PLAIN (RFC 4616)
     pub auth_plain: bool,
+    /// AUTH=XOAUTH2
+    pub auth_xoauth2: bool,
     /// CONDSTORE (RFC 7162), announced or implied by QRESYNC.
     pub condstore: bool,
     /// ENABLE (RFC 5161)
     pub enable: bool,
     /// ESEARCH (RFC 4731)
     pub esearch: bool,
+    /// ID (RFC 2971)
+    pub id: bool,
     /// IDLE (RFC 2177)
     pub idle: bool,
     /// LITERAL+ (RFC 7888)
@@ -34,10 +40,13 @@ impl Capabilities {
     pub fn from_words<S: AsRef<str>>(words: &[S]) -> Self {
         let has = |word: &str| words.iter().any(|w| w.as_ref() == word);
         Self {
+            auth_oauth_bearer: has("AUTH=OAUTHBEARER"),
             auth_plain: has("AUTH=PLAIN"),
+            auth_xoauth2: has("AUTH=XOAUTH2"),
             condstore: has("CONDSTORE") || has("QRESYNC"),
             enable: has("ENABLE"),
             esearch: has("ESEARCH"),
+            id: has("ID"),
             idle: has("IDLE"),
             literal_plus: has("LITERAL+"),
             login_disabled: has("LOGINDISABLED"),

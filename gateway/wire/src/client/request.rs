@@ -28,6 +28,8 @@ pub enum Request<'a> {
     Noop,
     /// LOGOUT
     Logout,
+    /// ID (RFC 2971): names of fields and their values.
+    Id(&'a [(&'a str, &'a str)]),
     /// STARTTLS
     StartTls,
     /// IDLE
@@ -220,6 +222,16 @@ impl Request<'_> {
             Request::Noop => out.raw("NOOP"),
             Request::Logout => out.raw("LOGOUT"),
             Request::StartTls => out.raw("STARTTLS"),
+            Request::Id(fields) => {
+                out.raw("ID (");
+                for (at, (name, value)) in fields.iter().enumerate() {
+                    out.raw(if at > 0 { " " } else { "" });
+                    out.string(name.as_bytes())?;
+                    out.raw(" ");
+                    out.string(value.as_bytes())?;
+                }
+                out.raw(")");
+            }
             Request::Idle => out.raw("IDLE"),
             Request::Expunge => out.raw("EXPUNGE"),
             Request::Enable { qresync } => {

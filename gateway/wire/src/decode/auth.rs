@@ -1,9 +1,11 @@
-//! LOGIN (RFC 3501 6.2.3, P-IMAP 5.1.4), ENABLE (RFC 5161) and COMPRESS (RFC 4978).
+//! LOGIN (RFC 3501 6.2.3, P-IMAP 5.1.4), AUTHENTICATE (RFC 3501 6.2.2, RFC 4959), ID (RFC 2971), ENABLE (RFC 5161) and
+//! COMPRESS (RFC 4978).
 
 use super::{DecodeError, Parsed, Scanner};
+use crate::sasl::from_base64;
 use pimap_types::command::Login;
-use pimap_types::limits::ENABLE_WORDS_MAX;
-use pimap_types::{Command, DeviceId, Secret};
+use pimap_types::limits::{ENABLE_WORDS_MAX, ID_FIELD_BYTES_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX};
+use pimap_types::{Command, Credential, DeviceId, Secret};
 
 /// The arguments of LOGIN.
 pub(super) fn login(scanner: &mut Scanner<'_>) -> Parsed<Command> {
@@ -12,25 +14,95 @@ pub(super) fn login(scanner: &mut Scanner<'_>) -> Parsed<Command> {
     scanner.space()?;
     let password = Secret::new(scanner.astring()?.octets.into_owned());
     let user = user.printable().ok_or(DecodeError::no("user name not acceptable"))?;
-    let User { local, domain, device } = split_user(user)?;
-    Ok(Command::Login(Login {
-        local: local.to_owned(),
-        // Two spellings of a domain must not make two accounts of one.
-        domain: domain.map(str::to_ascii_lowercase),
-        device,
-        password,
-    }))
+    Ok(Command::Login(split_user(user)?.login(Credential::Password(password))))
 }
 
-struct User<'a> {
-    local: &'a str,
-    domain: Option<&'a str>,
-    device: Option<DeviceId>,
+/// The arguments of AUTHENTICATE. Whether there is such a mechanism is not asked here.
+pub(super) fn authenticate(scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    scanner.space()?;
+    let mechanism = scanner.atom("a mechanism")?.to_ascii_uppercase();
+    let initial = match scanner.accept(b' ') {
+        false => None,
+        true => match scanner.run(|octet| octet != b'\r' && octet != b'\n') {
+            // An initial response without content (RFC 4959 3).
+            b"=" => Some(Secret::new([])),
+            text => Some(from_base64(text).and_then(|octets| match octets.expose() {
+                b"" => Err(DecodeError::bad("an empty initial response is written as =")),
+                _ => Ok(octets),
+            })?),
+        },
+    };
+    Ok(Command::Authenticate { mechanism, initial })
+}
+
+/// The argument of ID: NIL, or pairs of a name and a value. The bounds are RFC 2971's own (3.3).
+pub(super) fn id(scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    scanner.space()?;
+    if scanner.peek() != Some(b'(') {
+        nil(scanner)?;
+        return Ok(Command::Id(Vec::new()));
+    }
+    scanner.accept(b'(');
+    let mut pairs: Vec<(String, Option<String>)> = Vec::new();
+    while !scanner.accept(b')') {
+        if pairs.len() >= ID_PAIRS_MAX {
+            return Err(DecodeError::bad("too many fields"));
+        }
+        if !pairs.is_empty() {
+            scanner.space()?;
+        }
+        let name = text(scanner, ID_FIELD_BYTES_MAX)?;
+        scanner.space()?;
+        let value = match scanner.peek() {
+            Some(b'"' | b'{') => Some(text(scanner, ID_VALUE_BYTES_MAX)?),
+            _ => nil(scanner).map(|()| None)?,
+        };
+        if pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+            return Err(DecodeError::bad("a field is named twice"));
+        }
+        pairs.push((name, value));
+    }
+    Ok(Command::Id(pairs))
+}
+
+fn nil(scanner: &mut Scanner<'_>) -> Parsed<()> {
+    match scanner.atom("NIL")?.eq_ignore_ascii_case("NIL") {
+        true => Ok(()),
+        false => Err(DecodeError::bad("expected NIL or a string")),
+    }
+}
+
+fn text(scanner: &mut Scanner<'_>, bytes_max: usize) -> Parsed<String> {
+    let octets = scanner.string()?;
+    if octets.len() > bytes_max {
+        return Err(DecodeError::bad("a field is too long"));
+    }
+    Ok(String::from_utf8_lossy(&octets).into_owned())
+}
+
+/// A user name, split.
+pub(crate) struct User<'a> {
+    pub(crate) local: &'a str,
+    pub(crate) domain: Option<&'a str>,
+    pub(crate) device: Option<DeviceId>,
+}
+
+impl User<'_> {
+    /// The login with what proves it.
+    pub(crate) fn login(self, credential: Credential) -> Login {
+        Login {
+            local: self.local.to_owned(),
+            // Two spellings of a domain must not make two accounts of one.
+            domain: self.domain.map(str::to_ascii_lowercase),
+            device: self.device,
+            credential,
+        }
+    }
 }
 
 /// Splits at the **last** `#`, since user names may contain one; the domain may stand on either side of the device
 /// (digest 4.1), but not on both.
-fn split_user(user: &str) -> Parsed<User<'_>> {
+pub(crate) fn split_user(user: &str) -> Parsed<User<'_>> {
     const NAME: DecodeError = DecodeError::no("user name not acceptable");
     let (name, device, domain) = match user.rsplit_once('#') {
         None => (user, None, None),

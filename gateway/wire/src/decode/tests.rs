@@ -1,5 +1,6 @@
 //! Known answers per command, bad input, and octets that mean nothing.
 
+mod auth;
 mod list;
 mod message;
 mod pimap;
@@ -10,7 +11,7 @@ use pimap_types::command::{Append, Cursor, FetchItem, Login, StatusItem, StoreCh
 use pimap_types::preference::*;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};
-use pimap_types::{DeviceId, Flag, Flags, MailboxName, Secret, Target};
+use pimap_types::{Credential, DeviceId, Flag, Flags, MailboxName, Secret, Target};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ fn login(local: &str, domain: Option<&str>, device: Option<&str>) -> Command {
         local: local.to_owned(),
         domain: domain.map(str::to_owned),
         device: device.map(|device| DeviceId::new(device).expect("legal")),
-        password: Secret::new(b"pw".as_slice()),
+        credential: Credential::Password(Secret::new(b"pw".as_slice())),
     })
 }
 

@@ -282,3 +282,16 @@ fn sorted_and_threaded() {
     let deep: Vec<(u32, u32)> = (0..200_000).map(|depth| (depth, 7)).collect();
     check(threads(&deep), &format!("* THREAD ({}7)", "7 ".repeat(199_999)));
 }
+
+#[test]
+fn challenges_are_base64_and_an_empty_one_is_nothing() {
+    check(Response::Challenge(Vec::new()), "+ ");
+    check(Response::Challenge(b"Username:".to_vec()), "+ VXNlcm5hbWU6");
+}
+
+#[test]
+fn what_the_gateway_says_of_itself() {
+    check(Response::Id(Vec::new()), "* ID ()");
+    let pairs = vec![("name", Cow::Borrowed("a \"b\"")), ("version", Cow::Borrowed("1"))];
+    check(Response::Id(pairs), "* ID (\"name\" \"a \\\"b\\\"\" \"version\" \"1\")");
+}

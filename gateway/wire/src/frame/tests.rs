@@ -20,6 +20,9 @@ fn run(mode: LiteralMode, logged_in: bool, refused: &[u64], pieces: &[&[u8]]) ->
                 Frame::Command(command) => {
                     let text = String::from_utf8_lossy(command.octets()).into_owned();
                     framer.set_idle(text.ends_with(" IDLE\r\n"));
+                    if text.contains(" AUTHENTICATE ") {
+                        framer.set_sasl();
+                    }
                     told.push(text);
                 }
                 Frame::NeedContinuation => told.push("+".to_owned()),
@@ -46,6 +49,9 @@ fn run(mode: LiteralMode, logged_in: bool, refused: &[u64], pieces: &[&[u8]]) ->
                     ));
                 }
                 Frame::Done => told.push("done".to_owned()),
+                Frame::Sasl(line) => {
+                    told.push(format!("sasl {:?}", String::from_utf8_lossy(line.octets())));
+                }
                 Frame::Rejected(rejection) => {
                     message = None;
                     let tag = rejection.tag.map_or("*".to_owned(), |tag| tag.to_string());
@@ -145,8 +151,12 @@ fn literals_are_bounded_in_number_and_in_sum() {
     input.extend(b"\r\nb NOOP\r\n");
     assert_eq!(stream(&input), ["a BAD literal too large", "b NOOP\r\n"]);
     // A stranger gets less.
-    let told =
-        run(LiteralMode::Stream, false, &[], &[b"a LOGIN {8193+}\r\n", &[b'x'; 8193], b" x\r\nb NOOP\r\n"]);
+    let told = run(
+        LiteralMode::Stream,
+        false,
+        &[],
+        &[b"a LOGIN {16385+}\r\n", &[b'x'; 16_385], b" x\r\nb NOOP\r\n"],
+    );
     assert_eq!(told, ["a BAD literal too large", "b NOOP\r\n"]);
 }
 
@@ -316,4 +326,32 @@ proptest! {
         let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
         prop_assert_eq!(run(LiteralMode::Stream, true, &[3], &pieces), run(LiteralMode::Stream, true, &[3], &[&input]));
     }
+}
+
+/// What answers a challenge is no command, has no literals, and is never echoed as a tag.
+#[test]
+fn the_line_after_a_challenge_is_whatever_it_is() {
+    let whole = b"a AUTHENTICATE PLAIN\r\n\r\nb AUTHENTICATE PLAIN\r\nx LOGOUT {3+}\r\nc NOOP\r\n";
+    let told = [
+        "a AUTHENTICATE PLAIN\r\n",
+        "sasl \"\\r\\n\"",
+        "b AUTHENTICATE PLAIN\r\n",
+        "sasl \"x LOGOUT {3+}\\r\\n\"",
+        "c NOOP\r\n",
+    ];
+    assert_eq!(stream(whole), told);
+    for cut in 1..whole.len() {
+        let (first, rest) = whole.split_at(cut);
+        assert_eq!(run(LiteralMode::Stream, true, &[], &[first, rest]), told);
+    }
+    let refused =
+        run(LiteralMode::Stream, false, &[], &[b"a AUTHENTICATE PLAIN\r\nc2Vj\0cmV0 x\r\nb NOOP\r\n"]);
+    assert_eq!(
+        refused,
+        ["a AUTHENTICATE PLAIN\r\n", "* BAD a bare CR or a NUL is not allowed", "b NOOP\r\n"]
+    );
+    let long =
+        [b"a AUTHENTICATE PLAIN\r\n".as_slice(), &[b'x'; LINE_BEFORE_LOGIN_BYTES_MAX + 1], b"\r\nb NOOP\r\n"];
+    let refused = run(LiteralMode::Stream, false, &[], &long);
+    assert_eq!(refused, ["a AUTHENTICATE PLAIN\r\n", "* BAD line too long", "b NOOP\r\n"]);
 }

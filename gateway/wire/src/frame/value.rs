@@ -46,6 +46,8 @@ pub enum Frame {
     AppendBytes(Bytes),
     /// The message and its command are whole. Anything but this after [`Frame::AppendStart`] means that they are not.
     AppendEnd,
+    /// The answer to a challenge of AUTHENTICATE, its line end included.
+    Sasl(CommandBytes),
     /// The line that ends IDLE.
     Done,
     /// Something that is no command. Unless fatal, the framer skips to the next command by itself.
@@ -56,6 +58,7 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Frame::Command(command) => f.debug_tuple("Command").field(command).finish(),
+            Frame::Sasl(line) => f.debug_tuple("Sasl").field(line).finish(),
             Frame::NeedContinuation => f.write_str("NeedContinuation"),
             Frame::AppendStart { command, size, synchronizing } => f
                 .debug_struct("AppendStart")

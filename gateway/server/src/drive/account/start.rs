@@ -36,10 +36,10 @@ impl<'a> Task<'a> {
         };
         let (to, events) = mpsc::channel(EVENTS_MAX);
         let upstream = deps.upstreams.open(&key, to);
-        let own = kept.as_ref().and_then(Kept::password);
+        let own = kept.as_ref().and_then(Kept::credential);
         // In master mode too, only an account whose user has logged in here is opened by the gateway on its own.
         if kept.is_some()
-            && let Some(login) = deps.login_mode.login(&key, own)
+            && let Some(login) = deps.login_mode.login(&key, own.as_ref())
         {
             upstream.set_login(login);
         }

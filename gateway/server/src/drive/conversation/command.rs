@@ -1,15 +1,18 @@
 //! Frames: what is answered here, and what goes to the account.
 
 use super::append::Message;
-use super::{Conversation, Deferred, Joining, Phase, Running};
+use super::{Applicant, Conversation, Deferred, Joining, Phase, Running};
 use crate::auth::{Admission, Refusal};
 use crate::drive::link::Link;
 use crate::drive::mail::{AccountHandle, Mail, Membership};
 use pimap_account::Input;
 use pimap_account::contract::{CommandInput, Open, OpenBy, TransportKind};
-use pimap_types::{Code, Command, DeviceId, Response, Status, Tag};
+use pimap_types::command::Login;
+use pimap_types::limits::LOGINS_REFUSED_MAX;
+use pimap_types::{Code, Command, Response, Status, Tag};
 use pimap_wire::decode::decode;
 use pimap_wire::frame::{CommandBytes, Frame};
+use pimap_wire::sasl::Mechanism;
 use std::borrow::Cow;
 use tokio::time::Instant;
 
@@ -26,6 +29,7 @@ impl<L: Link> Conversation<L> {
             }
             // What is left of a message that nobody wants any more.
             Frame::AppendBytes(_) | Frame::AppendEnd => {}
+            Frame::Sasl(line) => self.on_answer(Ok(&line)),
             Frame::Done => self.on_done(),
             Frame::Rejected(rejection) if rejection.fatal => {
                 self.outbox.write_own(&rejection.response());
@@ -33,6 +37,7 @@ impl<L: Link> Conversation<L> {
             }
             Frame::Rejected(rejection) => match self.phase {
                 Phase::Idling => self.outbox.write_own(&rejection.response()),
+                Phase::Challenged(_) => self.on_answer(Err(rejection.text)),
                 _ => self.answer(&rejection.response()),
             },
         }
@@ -57,7 +62,10 @@ impl<L: Link> Conversation<L> {
         }
         let deferred = Deferred { tag, command, message };
         match (self.membership.is_some(), &deferred.command) {
-            (true, Command::Login(_)) => self.refuse(deferred, Status::Bad, None, "already logged in"),
+            (_, Command::Id(_)) => self.on_id(deferred),
+            (true, Command::Login(_) | Command::Authenticate { .. }) => {
+                self.refuse(deferred, Status::Bad, None, "already logged in");
+            }
             (true, Command::Idle) if self.manner.transport.kind == TransportKind::HttpBatch => {
                 // PI-095: a response that is read whole cannot be idled in.
                 self.refuse(deferred, Status::Bad, None, "IDLE needs an open request body");
@@ -69,6 +77,17 @@ impl<L: Link> Conversation<L> {
             (true, _) => self.give(deferred),
             (false, _) => self.before_login(deferred),
         }
+    }
+
+    /// ID (RFC 2971) is about neither user nor session: it is answered in every state, and opens nothing.
+    fn on_id(&mut self, deferred: Deferred) {
+        let mut about = vec![("name", Cow::Borrowed("P-IMAP gateway"))];
+        if self.membership.is_some() {
+            // A stranger need not know which version's mistakes to look for.
+            about.push(("version", Cow::Borrowed(env!("CARGO_PKG_VERSION"))));
+        }
+        self.outbox.write_own(&Response::Id(about));
+        self.answer(&Response::tagged(&deferred.tag, Status::Ok, "ID completed"));
     }
 
     /// Answers a command without asking the account.
@@ -102,11 +121,16 @@ impl<L: Link> Conversation<L> {
                 let text = "a password may not be sent without TLS";
                 self.refuse(deferred, Status::No, Some(Code::word("PRIVACYREQUIRED")), text);
             }
+            Command::Login(_) if !self.front.authenticator.mechanisms().passwords => {
+                let text = "the mail server takes no passwords; use AUTHENTICATE";
+                self.refuse(deferred, Status::No, Some(Code::word("CANNOT")), text);
+            }
             Command::Login(login) => {
-                let (front, login) = (self.front.clone(), login.clone());
-                let device = login.device.clone();
-                let verdict = Box::pin(async move { front.authenticator.admit(&login).await });
-                self.phase = Phase::Admitting { tag, device, verdict };
+                let login = login.clone();
+                self.admit(tag, "LOGIN", login, None);
+            }
+            Command::Authenticate { mechanism, initial } => {
+                self.authenticate(tag, mechanism, initial.clone())
             }
             // A cookie opens its session with the first command that is about a session (F16).
             _ if self.manner.cookie.is_some() => self.recall(deferred),
@@ -149,32 +173,66 @@ impl<L: Link> Conversation<L> {
         }
     }
 
-    /// Upstream has judged the password.
+    /// Lets upstream judge a login.
+    pub(super) fn admit(
+        &mut self,
+        tag: Tag,
+        command: &'static str,
+        login: Login,
+        mechanism: Option<Mechanism>,
+    ) {
+        let origin = self.manner.peer.map(|address| self.front.origin(address, self.conn));
+        let token_by = mechanism.filter(|mechanism| mechanism.is_for_tokens());
+        let by = Box::new(Applicant { tag, command, device: login.device.clone(), token_by });
+        let front = self.front.clone();
+        let verdict = Box::pin(async move { front.authenticator.admit(&login, origin).await });
+        self.phase = Phase::Admitting { by, verdict };
+    }
+
+    /// Upstream has judged.
     pub(super) fn on_admitted(&mut self, verdict: Result<Admission, Refusal>) {
         let phase = std::mem::replace(&mut self.phase, Phase::Listening);
-        let Phase::Admitting { tag, device, .. } = phase else { return };
-        match verdict {
-            Ok(admission) => self.log_in(tag, device, admission),
-            Err(refusal) => {
-                let (code, text) = match refusal {
-                    Refusal::Name => ("AUTHENTICATIONFAILED", "this cannot be the name of a user"),
-                    Refusal::Password => ("AUTHENTICATIONFAILED", "name or password is wrong"),
-                    Refusal::Unavailable => ("UNAVAILABLE", "the mail server cannot be asked; try again"),
-                };
-                crate::metrics::command("LOGIN", "no");
-                self.answer(&Response::coded(&tag, Status::No, Code::word(code), text));
+        let Phase::Admitting { by, .. } = phase else { return };
+        let refusal = match verdict {
+            Ok(admission) => return self.log_in(*by, admission),
+            Err(refusal) => refusal,
+        };
+        let Applicant { tag, command, token_by, .. } = *by;
+        let (code, text) = match (refusal, token_by) {
+            (Refusal::Name, _) => ("AUTHENTICATIONFAILED", "this cannot be the name of a user"),
+            (Refusal::Credential, None) => ("AUTHENTICATIONFAILED", "name or password is wrong"),
+            (Refusal::Credential, Some(_)) => ("AUTHENTICATIONFAILED", "the token is not good (any more)"),
+            (Refusal::Unavailable, _) => ("UNAVAILABLE", "the mail server cannot be asked; try again"),
+        };
+        match token_by {
+            Some(mechanism) if refusal == Refusal::Credential => {
+                self.refuse_token(tag, mechanism, Code::word(code), text);
             }
+            _ => self.refuse_login(&tag, command, Code::word(code), text),
         }
     }
 
-    fn log_in(&mut self, tag: Tag, device: Option<DeviceId>, admission: Admission) {
+    /// Says NO to a login. Who is told so too often is guessing.
+    pub(super) fn refuse_login(&mut self, tag: &Tag, command: &'static str, code: Code, text: &'static str) {
+        crate::metrics::command(command, "no");
+        self.refused += 1;
+        let refusal = Response::coded(tag, Status::No, code, text);
+        if self.refused < LOGINS_REFUSED_MAX {
+            return self.answer(&refusal);
+        }
+        self.outbox.write_own(&refusal);
+        self.bye("too many logins were refused");
+    }
+
+    fn log_in(&mut self, by: Applicant, admission: Admission) {
         let Admission { credentials, mail_address } = admission;
+        let Applicant { tag, command, device, .. } = by;
         let Some(account) = self.front.directory.open(&credentials.account) else {
             let code = Code::word("UNAVAILABLE");
             return self.answer(&Response::coded(&tag, Status::No, code, "the gateway is shutting down"));
         };
         // The account's task knows the epoch and fills it in.
-        let by = OpenBy::Login { tag, device, mail_address, credential_epoch: 0 };
+        let by = OpenBy::Login { tag, command, device, mail_address, credential_epoch: 0 };
         self.join(account, by, Some(credentials), Joining::Login);
     }
 

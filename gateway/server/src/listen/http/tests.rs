@@ -14,7 +14,12 @@ struct Serving {
 fn connect(bench: &Bench) -> (Handset<DuplexStream>, Serving) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let stopping = watch::Sender::new(false);
-    tokio::spawn(plain_or_h1(ours, false, router(bench.front.clone()), stopping.subscribe()));
+    tokio::spawn(plain_or_h1(
+        ours,
+        On { secured: false, peer: None },
+        router(bench.front.clone()),
+        stopping.subscribe(),
+    ));
     (Handset::new(theirs), Serving { _stopping: stopping })
 }
 
@@ -211,4 +216,24 @@ async fn the_same_device_takes_its_stream_over() {
     new.send(&counted("1 LOGIN joe#P1 pw\r\n2 CHECK\r\n", "")).await;
     assert!(new.until("\r\n0\r\n\r\n").await.contains("2 OK CHECK completed"));
     old.until("* BYE [PIMAPTAKEOVER]").await;
+}
+
+/// Nothing can be asked of a handset whose request is all there is (digest 16.3).
+#[tokio::test(start_paused = true)]
+async fn authenticate_brings_its_message_with_it() {
+    let (mut handset, _serving) = connect(&Bench::new());
+    let plain = "AGpvZSNQMQBwdw==";
+    let batch = format!(
+        "1 CAPABILITY\r\n2 AUTHENTICATE PLAIN\r\n3 AUTHENTICATE LOGIN am9lI1Ax\r\n4 ID NIL\r\n\
+         5 AUTHENTICATE XOAUTH2 dXNlcj1qb2UjUDEBYXV0aD1CZWFyZXIgc3RhbGUBAQ==\r\n6 AUTHENTICATE PLAIN {plain}\r\n7 SELECT INBOX\r\n"
+    );
+    handset.send(&counted(&batch, "")).await;
+    let head = handset.until("\r\n\r\n").await;
+    cookie(&head);
+    let body = handset.until("\r\n0\r\n\r\n").await;
+    assert!(body.contains(" SASL-IR AUTH=PLAIN AUTH=OAUTHBEARER AUTH=XOAUTH2\r\n"), "{body}");
+    for answer in ["2 BAD ", "3 BAD ", "4 OK ", "5 NO [AUTHENTICATIONFAILED]", "6 OK ", "7 OK "] {
+        assert!(body.contains(&format!("\r\n{answer}")), "{answer} is not in {body}");
+    }
+    assert!(!body.contains("\r\n+ "), "{body}");
 }
