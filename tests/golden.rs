@@ -191,6 +191,21 @@ fn f35_echo_poor() {
 }
 
 #[test]
+fn f38_idle() {
+    play("f38-idle.pimap");
+}
+
+#[test]
+fn f39_midnight() {
+    play("f39-midnight.pimap");
+}
+
+#[test]
+fn f39_widened() {
+    play("f39-widened.pimap");
+}
+
+#[test]
 fn f45_in_doubt() {
     play("f45-in-doubt.pimap");
 }
@@ -283,6 +298,46 @@ fn login_resync() {
 #[test]
 fn logout() {
     play("logout.pimap");
+}
+
+#[test]
+fn nq031_enable() {
+    play("nq031-enable.pimap");
+}
+
+#[test]
+fn nq033_condstore() {
+    play("nq033-condstore.pimap");
+}
+
+#[test]
+fn nq035_unchangedsince() {
+    play("nq035-unchangedsince.pimap");
+}
+
+#[test]
+fn nq036_qresync() {
+    play("nq036-qresync.pimap");
+}
+
+#[test]
+fn nq036_qresync_poor() {
+    play("nq036-qresync-poor.pimap");
+}
+
+#[test]
+fn nq038_vanished() {
+    play("nq038-vanished.pimap");
+}
+
+#[test]
+fn nq040_expunge() {
+    play("nq040-expunge.pimap");
+}
+
+#[test]
+fn nq042_withheld() {
+    play("nq042-withheld.pimap");
 }
 
 #[test]

@@ -226,6 +226,7 @@ fn atom(key: &SearchKey) -> Result<Option<Atom<&SearchKey>>, FilterRefused> {
         SearchKey::Recent => return Err(FilterRefused::SessionKey("RECENT")),
         SearchKey::New => return Err(FilterRefused::SessionKey("NEW")),
         SearchKey::Old => return Err(FilterRefused::SessionKey("OLD")),
+        SearchKey::ModSeq(_) => return Err(FilterRefused::SessionKey("MODSEQ")),
         SearchKey::Sequence(_) => return Err(FilterRefused::SessionKey("a sequence set")),
         SearchKey::Older(_) | SearchKey::Younger(_) => return Err(FilterRefused::MovingWindow),
         SearchKey::Saved => return Err(FilterRefused::SessionKey("$")),

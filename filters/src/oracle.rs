@@ -49,6 +49,7 @@ pub(crate) fn meets(program: &SearchKey, message: &Message, today: Date) -> bool
         SearchKey::Recent
         | SearchKey::New
         | SearchKey::Old
+        | SearchKey::ModSeq(_)
         | SearchKey::Uid(_)
         | SearchKey::Sequence(_)
         | SearchKey::Saved
@@ -74,6 +75,7 @@ pub(crate) fn refused(program: &SearchKey, nots: usize) -> bool {
         SearchKey::Recent
         | SearchKey::New
         | SearchKey::Old
+        | SearchKey::ModSeq(_)
         | SearchKey::Uid(_)
         | SearchKey::Sequence(_)
         | SearchKey::Saved

@@ -55,6 +55,8 @@ pub struct Account {
     pub(crate) dirty_devices: BTreeSet<DeviceId>,
     /// Mirrors whose rows changed: head, and chunks.
     pub(crate) dirty_mirrors: BTreeMap<MailboxName, BTreeSet<u32>>,
+    /// No mod-sequence told of a mailbox whose counter was dropped is above this: counters never go back (F39).
+    pub(crate) mod_seq_mark: u64,
     /// The day of the last evaluation of DAYSBEFORETODAY.
     pub(crate) today: Date,
     /// Mailboxes that the account's own handsets created, renamed or deleted: their echo is no event.
@@ -111,6 +113,7 @@ impl Account {
             sync_faults: BTreeMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_mirrors: BTreeMap::new(),
+            mod_seq_mark: 0,
             today: Date(0),
             own_folders: BTreeSet::new(),
             just_loaded: false,
@@ -129,6 +132,7 @@ impl Account {
             self.today = now.date(self.options.zone_minutes);
         }
         if std::mem::take(&mut self.just_loaded) {
+            self.restart_mod_seqs();
             self.wake_after_restart();
         }
         match input {

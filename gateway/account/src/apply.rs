@@ -75,6 +75,7 @@ impl Account {
         let first_time = mirror.uid_validity.is_none();
         let had_facts = mirror.facts.take();
         let by_uid: BTreeMap<Uid, MessageFacts> = facts.into_iter().map(|f| (f.uid, f)).collect();
+        let told_of_none = by_uid.is_empty();
         if !by_uid.is_empty() || there.is_empty() {
             let keep = |f: &MessageFacts| Facts {
                 flags: f.flags.clone(),
@@ -89,6 +90,7 @@ impl Account {
         }
         mirror.uid_validity = Some(synced.uid_validity);
         if first_time {
+            mirror.mod_seqs.forget();
             mirror.uids = there;
             mirror.version += 1;
             let chunks: Vec<u32> = mirror.uids.chunk_ids().collect();
@@ -121,6 +123,12 @@ impl Account {
         }
         let bare: Vec<Uid> = there.difference(&mirror.uids).iter().collect();
         let undatable = had_facts.is_none() && synced.highest_mod_seq.0 == 0;
+        let unseen = had_facts.is_none() && told_of_none && synced.highest_mod_seq > highest;
+        if (undatable || unseen)
+            && let Some(mirror) = self.mirrors.get_mut(mailbox)
+        {
+            mirror.mod_seqs.forget();
+        }
         self.apply_gone(mailbox, &gone, None);
         self.apply_changed(mailbox, changed, None, ChangeKind::FlagChange);
         for uid in bare {
@@ -144,7 +152,10 @@ impl Account {
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
         let chunks: Vec<u32> = mirror.uids.chunk_ids().collect();
         let version = mirror.version + 1;
-        *mirror = crate::mirror::Mirror { version, ..crate::mirror::Mirror::new() };
+        // The count goes on upwards: what was told under the other UIDVALIDITY is below all that is told under this one.
+        let mut mod_seqs = mirror.mod_seqs.clone();
+        mod_seqs.forget();
+        *mirror = crate::mirror::Mirror { version, ..crate::mirror::Mirror::new(mod_seqs) };
         self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(chunks);
         for device in self.devices.values_mut() {
             device.verdicts.remove(mailbox);
@@ -193,6 +204,7 @@ impl Account {
             return;
         }
         mirror.version += 1;
+        mirror.mod_seqs.touch(uid);
         mirror.uid_next = mirror.uid_next.max(uid.get().saturating_add(1));
         let flags = facts.as_ref().map(|f| f.flags.clone()).unwrap_or_default();
         if let Some(facts) = &facts {
@@ -228,6 +240,8 @@ impl Account {
             return;
         }
         mirror.version += 1;
+        mirror.mod_seqs.touch(report.uid);
+        self.dirty_mirrors.entry(mailbox.clone()).or_default();
         mirror.applied(report.uid, report.mod_seq);
         if let Some(facts) = mirror.facts.as_mut().and_then(|f| f.get_mut(&report.uid)) {
             facts.flags = report.flags.clone();
@@ -279,6 +293,9 @@ impl Account {
 
     fn apply_one_gone(&mut self, mailbox: &MailboxName, uid: Uid, by: Option<&Owner>) {
         let none = Flags::default();
+        if let Some(mirror) = self.mirrors.get_mut(mailbox) {
+            mirror.mod_seqs.left(uid);
+        }
         for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
             let Some(mirror) = self.mirrors.get(mailbox) else { return };
             let Some(verdicts) = self.devices.get(&id).and_then(|d| d.verdicts.get(mailbox)) else {

@@ -47,6 +47,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("THREAD=ORDEREDSUBJECT", Needs::Upstream("THREAD=ORDEREDSUBJECT")),
     ("THREAD=REFERENCES", Needs::Upstream("THREAD=REFERENCES")),
     ("THREAD=REFS", Needs::Upstream("THREAD=REFS")),
+    ("CONDSTORE", Needs::Nothing),
+    ("QRESYNC", Needs::Nothing),
     // The protocol's version; its parts that work are named one by one.
     ("XPIMAPv1", Needs::Nothing),
     ("xPIMAPcomplyrev06", Needs::Nothing),
@@ -118,6 +120,16 @@ mod tests {
         assert_eq!(limit(&["APPENDLIMIT=x"]), Some(APPEND_BYTES_MAX));
         assert!(line(TransportKind::Tcp, &Announced::new(["APPENDLIMIT=9"])).ends_with(" APPENDLIMIT=9"));
         assert!(!before_login(TransportKind::Tcp).contains("APPENDLIMIT"));
+    }
+
+    /// RFC 7162 3.2.2: QRESYNC implies that ENABLE and CONDSTORE are there (NQ-030); the gateway counts by itself, before any server
+    /// (F41).
+    #[test]
+    fn who_announces_qresync_announces_what_it_needs() {
+        let words = before_login(TransportKind::HttpBatch);
+        assert!(
+            ["ENABLE", "CONDSTORE", "QRESYNC"].iter().all(|needed| words.split(' ').any(|w| w == *needed))
+        );
     }
 
     /// IDLE cannot be issued where the response ends with the request (digest 16.3).

@@ -2,6 +2,7 @@
 //! named after the commands.
 
 mod change;
+mod condstore;
 mod finish;
 mod folder;
 mod idle;
@@ -79,6 +80,7 @@ impl Account {
             aimed: None,
             intended: false,
             cancelled: false,
+            modified: pimap_types::UidRanges::new(),
             behind: self.mutation_under_way(&owner, conn),
         };
         let waits = running.behind.is_some();
@@ -231,11 +233,13 @@ impl Account {
             Command::Subscribe(mailbox) => self.begin_subscribe(conn, mailbox, true),
             Command::Unsubscribe(mailbox) => self.begin_subscribe(conn, mailbox, false),
             Command::Status(mailbox, items) => self.begin_status(conn, mailbox, items, running),
-            Command::Select { mailbox, read_only } => self.begin_select(conn, mailbox, *read_only, running),
+            Command::Select { mailbox, read_only, parameters } => {
+                self.begin_select(conn, mailbox, *read_only, parameters, running)
+            }
             Command::Close => self.begin_close(conn, running),
             Command::Unselect => self.begin_unselect(conn),
-            Command::Fetch(target, items) => self.begin_fetch(conn, target, items),
-            Command::Store(target, change) => self.begin_store(conn, target, change, running),
+            Command::Fetch(target, items, changed) => self.begin_fetch(conn, target, items, *changed),
+            Command::Store(target, change, since) => self.begin_store(conn, target, change, *since, running),
             Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => {
                 self.begin_search(conn, command, running)
             }
@@ -338,11 +342,11 @@ impl Account {
             | Command::Subscribe(_)
             | Command::Unsubscribe(_) => self.folder_changed(conn, command, reply),
             Command::Status(mailbox, items) => self.status_answered(conn, mailbox, items, running, reply),
-            Command::Select { mailbox, read_only } => {
-                self.select_answered(conn, mailbox, *read_only, running, reply)
+            Command::Select { mailbox, read_only, parameters } => {
+                self.select_answered(conn, mailbox, *read_only, parameters, running, reply)
             }
-            Command::Fetch(target, _) => self.fetched(conn, target, reply),
-            Command::Store(_, change) => self.stored(conn, change, running, reply),
+            Command::Fetch(target, ..) => self.fetched(conn, target, reply),
+            Command::Store(target, change, _) => self.stored(conn, target, change, running, reply),
             Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => {
                 self.searched(conn, command, running, reply)
             }
@@ -462,13 +466,19 @@ impl Account {
     }
 
     fn begin_enable(&mut self, conn: ConnectionId, words: &[String]) -> Progress {
-        let known = words.iter().any(|word| word == "XPIMAPACK");
+        let asked = |known: &str| words.iter().any(|word| word == known);
         if let Some(c) = self.connections.get_mut(&conn) {
             c.enabled = true;
-            c.cursors |= known && matches!(c.owner, Owner::Device(_));
+            c.cursors |= asked("XPIMAPACK") && matches!(c.owner, Owner::Device(_));
         }
-        let enabled = if known { vec!["XPIMAPACK".to_owned()] } else { Vec::new() };
-        self.write(conn, Response::Enabled(enabled));
+        let known = ["XPIMAPACK", "CONDSTORE", "QRESYNC"].into_iter().filter(|word| asked(word));
+        self.write(conn, Response::Enabled(known.map(str::to_owned).collect()));
+        if asked("CONDSTORE") {
+            self.enable_condstore(conn);
+        }
+        if asked("QRESYNC") {
+            self.enable_qresync(conn);
+        }
         ok()
     }
 
@@ -508,7 +518,8 @@ impl Account {
     pub(crate) fn cancel_reading(&mut self, conn: ConnectionId) {
         let Some(running) = self.connections.get_mut(&conn).and_then(|c| c.running.as_mut()) else { return };
         let reads = match &running.task {
-            Task::Command(command) => matches!(command, Command::Fetch(..)) || command.is_search(),
+            Task::Command(Command::Fetch(..) | Command::Select { .. }) => true,
+            Task::Command(command) => command.is_search(),
             Task::Login { .. } => false,
         };
         if let (true, Some(ticket)) = (reads && !running.cancelled, running.ticket) {

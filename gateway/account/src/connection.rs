@@ -6,7 +6,9 @@ use crate::contract::{Pending, Transport, TransportKind};
 use crate::listing::Listing;
 use pimap_session::{RequestKey, SessionLog};
 use pimap_types::upstream::MailboxAt;
-use pimap_types::{Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp};
+use pimap_types::{
+    Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp, UidRanges,
+};
 use std::borrow::Cow;
 
 /// Whose session a connection uses.
@@ -58,6 +60,8 @@ pub(crate) struct Connection {
     pub(crate) regular: Option<SessionLog>,
     /// The running STORE asked for silence: its flags are told with the next response.
     pub(crate) silent: bool,
+    /// MODSEQs were written since the handset was last told up to where it knows everything (RFC 7162 3.2).
+    pub(crate) counted: bool,
     /// `* RESYNC` is the first untagged line of the next response.
     pub(crate) say_resync: bool,
 }
@@ -95,6 +99,8 @@ pub(crate) struct Running {
     pub(crate) intended: bool,
     /// Its question was cancelled.
     pub(crate) cancelled: bool,
+    /// Messages that a conditional STORE leaves alone because they changed.
+    pub(crate) modified: UidRanges,
     /// It begins when the mutation of that connection, whose session it took over, has ended (F14).
     pub(crate) behind: Option<ConnectionId>,
 }

@@ -124,6 +124,7 @@ pub enum TransportKind {
     HttpStream,
 }
 
+pub use crate::mod_seq::FrozenModSeqs;
 pub use pimap_session::RequestKey;
 
 /// Whether input follows a command.
@@ -192,8 +193,9 @@ pub enum Carry {
     /// None.
     Nothing,
     /// A FETCH's pieces are written to the connection, each message as `* n FETCH (` … `)`, `n` being its position in
-    /// `numbers` (frozen for the command's life; F25). Messages not in `numbers` are dropped.
-    FetchTo(ConnectionId, Arc<UidSet>),
+    /// `numbers` (frozen for the command's life; F25). Messages not in `numbers` are dropped. With mod-sequences, the message's is
+    /// written as its last item: upstream is never asked for it (F39).
+    FetchTo(ConnectionId, Arc<UidSet>, Option<Arc<FrozenModSeqs>>),
     /// An APPEND's octets are taken from the connection (after `+` for a synchronizing literal). The driver swallows them
     /// itself when a command is answered without being asked for.
     AppendFrom(ConnectionId),

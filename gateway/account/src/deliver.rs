@@ -6,7 +6,9 @@ use crate::contract::{Count, Output, TransportKind, Wake};
 use pimap_filters::{Change, Decision, What, decide};
 use pimap_session::{Class, Departures, Flush, SessionLog};
 use pimap_types::preference::{ChannelKind, EventFilter};
-use pimap_types::{Code, Command, ConnectionId, DeviceId, Flags, MailboxName, Response, Timestamp, Uid};
+use pimap_types::{
+    Code, Command, ConnectionId, DeviceId, Flags, MailboxName, ModSeq, Response, Timestamp, Uid,
+};
 
 /// An inband push that is not acknowledged within this time is told outband too (D5, F14), ms.
 const INBAND_UNPROVED_MS: i64 = 10_000;
@@ -18,10 +20,12 @@ impl Account {
         let live = self.connections.get(&conn).filter(|c| !c.finished);
         let Some(owner) = live.map(|c| c.owner.clone()) else { return };
         let Some(session) = self.session_mut(&owner) else { return };
+        let counted = session.condstore;
         let waits = |session: &SessionLog| session.selected_told().is_some_and(|(_, told)| told.resync);
         let waited = waits(session);
         let lines = session.flush(flush);
         let given_up = !waited && waits(session);
+        let lines = if counted { self.with_mod_seqs(conn, lines) } else { lines };
         for line in lines {
             self.write(conn, line);
         }
@@ -95,6 +99,7 @@ impl Account {
             return;
         }
         let log_events_max = self.options.log_events_max;
+        let before = self.mirrors.get(mailbox).map_or(ModSeq(1), |mirror| mirror.mod_seqs.before_last());
         let mut overflow = false;
         if let Some(session) = self.session_mut(owner) {
             match what {
@@ -103,6 +108,7 @@ impl Account {
                 What::Flags => session.flags_changed(mailbox, uid, flags, class),
                 What::Nothing => {}
             }
+            session.withhold(mailbox, uid, before);
             overflow = session.told(mailbox).is_some_and(|told| told.marks.len() > log_events_max);
         }
         if overflow {
@@ -189,7 +195,8 @@ impl Account {
         let Some(c) = self.connections.get(&conn) else { return };
         let (owner, idling) = (c.owner.clone(), c.idle.is_some());
         let flush = Flush {
-            pushed_only: !idling || self.is_push_only(&owner),
+            // Whoever is told mod-sequences is told everything, or a smaller one would be missed for ever (F38).
+            pushed_only: (!idling || self.is_push_only(&owner)) && !self.is_counting(&owner),
             // Between commands a removal waits for one (RFC 3501 7.4.1, PI-047); in IDLE nothing else can be under way.
             departures: if idling { Departures::All } else { Departures::Held },
         };

@@ -59,7 +59,8 @@ impl Account {
             let mailboxes: Vec<MailboxName> = device.verdicts.keys().cloned().collect();
             let told: Vec<MailboxName> =
                 device.session.iter().flat_map(|s| s.mailboxes().map(|(m, _)| m.clone())).collect();
-            for mailbox in mailboxes.iter().chain(&told) {
+            let mirrored: Vec<MailboxName> = self.mirrors.keys().cloned().collect();
+            for mailbox in mailboxes.iter().chain(&told).chain(&mirrored) {
                 let Some(device) = self.devices.get_mut(&id) else { continue };
                 let (view, notification) = device.filter_names(mailbox);
                 if *view != *name && *notification != *name {

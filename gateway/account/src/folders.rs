@@ -43,12 +43,7 @@ impl Account {
             // next LOGIN.
             self.break_truth(&owner, mailbox, "deleted");
         }
-        if let Some(mirror) = self.mirrors.remove(mailbox) {
-            self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
-        }
-        for device in self.devices.values_mut() {
-            device.verdicts.remove(mailbox);
-        }
+        self.drop_mirror(mailbox);
     }
 
     /// Filters follow a renamed mailbox, by whoever renamed it (F19); what was told under the old name is void.

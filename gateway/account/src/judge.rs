@@ -6,6 +6,7 @@ use crate::apply::whole_change;
 use crate::connection::Owner;
 use pimap_filters::{Change, ChangeKind};
 use pimap_types::{DeviceId, Flags, MailboxName, Uid};
+use pimap_view::UidSet;
 
 impl Account {
     /// Gives arrivals their verdicts, in UID order for each device (F24).
@@ -98,20 +99,28 @@ impl Account {
                 fresh.record(uid, view, notification);
             }
         }
-        fresh.ready = true;
+        (fresh.ready, fresh.judged) = (true, true);
         let live = fresh.live(mirror).into_owned();
+        let before = verdicts.judged.then(|| verdicts.live(mirror).into_owned());
+        let everything = fresh.view.filter.is_all();
         let told = self.session(&Owner::Device(id.clone())).and_then(|s| s.told(mailbox));
         let told_live = told.filter(|told| !told.resync).map(|told| told.live());
         let notifies = |uid: Uid| fresh.notifies(uid);
         let (mut gone, mut arrived) = (Vec::new(), Vec::new());
-        if let Some(told_live) = told_live {
+        if let Some(told_live) = &told_live {
             gone.extend(told_live.difference(&live).iter());
-            arrived.extend(live.difference(&told_live).iter().map(|uid| (uid, notifies(uid))));
+            arrived.extend(live.difference(told_live).iter().map(|uid| (uid, notifies(uid))));
         }
         if let Some(device) = self.devices.get_mut(id) {
             device.verdicts.insert(mailbox.clone(), Box::new(fresh));
         }
         let owner = Owner::Device(id.clone());
+        match told_live.or(before) {
+            Some(before) => self.view_changed(mailbox, &before, &live),
+            // All was in the view before, and what came since has counted as it came.
+            None if everything => {}
+            None => self.view_changed(mailbox, &UidSet::new(), &live),
+        }
         for uid in gone {
             let change = Change { kind: ChangeKind::Removal, ..whole_change(ChangeKind::Ageing) };
             let change = Change { notification_before: false, ..change };
@@ -162,6 +171,9 @@ impl Account {
     ) {
         if let Some(v) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
             v.record(uid, after.0, after.1);
+        }
+        if before.0 != after.0 {
+            self.view_changed_by(mailbox, uid, after.0);
         }
         let change = Change {
             kind,

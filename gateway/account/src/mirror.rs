@@ -1,6 +1,7 @@
 //! The mirror of one mailbox: which messages upstream holds, as far as the owner knows, and what filters need to know of
 //! them.
 
+use crate::mod_seq::ModSeqs;
 use pimap_filters::upstream_program;
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::{Known, MailboxAt, Synced};
@@ -18,6 +19,8 @@ pub(crate) struct Mirror {
     pub(crate) uid_next: u32,
     /// The highest mod-sequence up to which everything is applied; upstream's own, never shown to a handset (F39).
     pub(crate) highest: ModSeq,
+    /// What handsets are told of changes, the gateway's own.
+    pub(crate) mod_seqs: ModSeqs,
     pub(crate) uids: UidSet,
     pub(crate) flags: Flags,
     pub(crate) permanent: (Flags, bool),
@@ -63,11 +66,12 @@ pub(crate) struct Atom {
 }
 
 impl Mirror {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(mod_seqs: ModSeqs) -> Self {
         Self {
             uid_validity: None,
             uid_next: 0,
             highest: ModSeq(0),
+            mod_seqs,
             uids: UidSet::new(),
             flags: Flags::default(),
             permanent: (Flags::default(), false),

@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::entropy::sha256;
 use pimap_session::{Departures, Flush, SessionLog};
 use pimap_types::rows::{IndexChange, IndexKey};
-use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, Timestamp, limits};
+use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, Timestamp, UidRanges, limits};
 
 /// How long a request waits to learn whether the earlier response was written whole, ms.
 const DEFER_MS: i64 = 1_000;
@@ -70,6 +70,10 @@ impl Account {
         self.connections.insert(open.conn, connection(open, owner.clone(), self));
         self.heard_of(&id);
         if !new {
+            // A new connection has enabled nothing (RFC 5161 3.1).
+            if let Some(session) = self.session_mut(&owner) {
+                session.enable(false, false);
+            }
             // A request with LOGIN proves nothing of what came before it; a cursor proves exactly (F3, F10).
             self.resume_position(open, &owner, false);
         }
@@ -86,6 +90,7 @@ impl Account {
             aimed: None,
             intended: false,
             cancelled: false,
+            modified: UidRanges::new(),
             behind: self.mutation_under_way(&owner, open.conn),
         };
         let waits = running.behind.is_some();
@@ -435,6 +440,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         gone: false,
         regular: None,
         silent: false,
+        counted: false,
         say_resync: false,
     }
 }

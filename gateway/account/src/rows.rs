@@ -1,6 +1,7 @@
 //! The account as rows of the store: what must outlive a crash (design D6).
 //!
-//! `f/` filter · `d/` device · `s/` device NUL session row · `m/` mailbox NUL, then `h` or a chunk · `secret/key/` device.
+//! `f/` filter · `d/` device · `s/` device NUL session row · `m/` mailbox NUL, then `h`, a chunk, or a row of its mod-sequences ·
+//! `q` where mod-sequences go on · `secret/key/` device.
 //! Rows under `secret/` are sealed by the driver; those it keeps for itself there are passed over.
 
 use crate::account::{Account, Damaged};
@@ -8,6 +9,7 @@ use crate::contract::{Count, Options, Output};
 use crate::device::Device;
 use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
+use crate::mod_seq::ModSeqs;
 use pimap_filters::Filter;
 use pimap_session::SessionLog;
 use pimap_session::codec::{Reader, Writer};
@@ -19,6 +21,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const VERSION: u8 = 1;
+
+const MOD_SEQ_MARK: &[u8] = b"q";
 
 /// A row's key and value.
 type RowSlice<'a> = (&'a [u8], &'a [u8]);
@@ -78,14 +82,18 @@ impl Account {
         } else if let Some(rest) = key.strip_prefix(b"m/") {
             let (mailbox, rest) = split(rest)?;
             let mailbox = MailboxName::new(std::str::from_utf8(mailbox).ok()?);
-            let mirror = self.mirrors.entry(mailbox).or_insert_with(Mirror::new);
+            let unknown = || Mirror::new(ModSeqs::starting(0));
+            let mirror = self.mirrors.entry(mailbox).or_insert_with(unknown);
             match rest.split_first()? {
+                (b'q' | b'c', _) => mirror.mod_seqs.read_row(rest, row)?,
                 (b'h', []) => read_mirror(row, mirror)?,
                 (b'v', id) => {
                     mirror.uids.decode_chunk(u32::from_be_bytes(id.try_into().ok()?), row).ok()?;
                 }
                 _ => return None,
             }
+        } else if key == MOD_SEQ_MARK {
+            self.mod_seq_mark = Reader::version(row, VERSION)?.number()?;
         }
         Some(())
     }
@@ -110,15 +118,37 @@ impl Account {
                 let row = mirror.and_then(|m| m.uids.encode_chunk(chunk));
                 self.outbox.row(mirror_key(&mailbox, Some(chunk)), row);
             }
+            if let Some(mirror) = self.mirrors.get_mut(&mailbox) {
+                for (key, row) in mirror.mod_seqs.take_rows() {
+                    self.outbox.row(mod_seq_key(&mailbox, &key), row);
+                }
+            }
         }
     }
 
-    /// Whether a mirror is stored: a device's session has been told of the mailbox, or a filter notifies of it.
+    /// Where mod-sequences go on when a counter is dropped.
+    pub(crate) fn write_mod_seq_mark(&mut self) {
+        let mut w = Writer::version(VERSION);
+        w.number(self.mod_seq_mark);
+        self.outbox.row(MOD_SEQ_MARK.to_vec(), Some(w.finish()));
+    }
+
+    /// The mod-sequences of a mailbox are dropped with their rows.
+    pub(crate) fn forget_mod_seq_rows(&mut self, mailbox: &MailboxName, keys: Vec<Vec<u8>>) {
+        for key in keys {
+            self.outbox.row(mod_seq_key(mailbox, &key), None);
+        }
+    }
+
+    /// Whether a mirror is stored: a device's session has been told of the mailbox, a filter notifies of it, or a handset knows its
+    /// mod-sequences and may come back with one.
     fn is_kept(&self, mailbox: &MailboxName) -> bool {
-        self.devices.values().any(|device| {
-            let told = device.session.as_ref().is_some_and(|s| s.told(mailbox).is_some());
-            told || device.notifies_everywhere() || device.notified_mailboxes().any(|m| m == mailbox)
-        })
+        let counted = self.mirrors.get(mailbox).is_some_and(|m| m.mod_seqs.used().is_some());
+        counted
+            || self.devices.values().any(|device| {
+                let told = device.session.as_ref().is_some_and(|s| s.told(mailbox).is_some());
+                told || device.notifies_everywhere() || device.notified_mailboxes().any(|m| m == mailbox)
+            })
     }
 
     /// A mailbox that becomes one of a device's is stored whole from now on.
@@ -200,6 +230,10 @@ fn mirror_key(mailbox: &MailboxName, chunk: Option<u32>) -> Vec<u8> {
         }
     }
     key
+}
+
+fn mod_seq_key(mailbox: &MailboxName, key: &[u8]) -> Vec<u8> {
+    [b"m/", mailbox.as_str().as_bytes(), &[0], key].concat()
 }
 
 fn mirror_row(mirror: &Mirror) -> Vec<u8> {

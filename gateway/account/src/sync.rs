@@ -78,7 +78,8 @@ impl Account {
     /// Asks for a synchronisation, or notes that another is wanted after the one under way.
     pub(crate) fn sync(&mut self, mailbox: &MailboxName) {
         let facts = self.facts_wanted(mailbox);
-        let mirror = self.mirrors.entry(mailbox.clone()).or_insert_with(Mirror::new);
+        let mod_seqs = self.new_mod_seqs();
+        let mirror = self.mirrors.entry(mailbox.clone()).or_insert_with(|| Mirror::new(mod_seqs));
         if mirror.syncing.is_some() {
             mirror.sync_again = true;
             return;
@@ -128,12 +129,7 @@ impl Account {
             for owner in self.owners() {
                 self.break_truth(&owner, mailbox, "gone");
             }
-            if let Some(mirror) = self.mirrors.remove(mailbox) {
-                self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
-            }
-            for device in self.devices.values_mut() {
-                device.verdicts.remove(mailbox);
-            }
+            self.drop_mirror(mailbox);
         }
         self.sync_faults.insert(mailbox.clone(), (asked, fault));
     }
@@ -321,12 +317,24 @@ impl Account {
         synced && (self.upstream.notify || watching.first.as_ref() == Some(mailbox))
     }
 
+    /// A mirror goes, with its rows and what was judged of it.
+    pub(crate) fn drop_mirror(&mut self, mailbox: &MailboxName) {
+        if let Some(mirror) = self.mirrors.remove(mailbox) {
+            self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
+            self.drop_mod_seqs(mailbox, &mirror.mod_seqs);
+        }
+        for device in self.devices.values_mut() {
+            device.verdicts.remove(mailbox);
+        }
+    }
+
     /// Mirrors that nobody needs any more are dropped, with their rows.
     pub(crate) fn drop_unneeded_mirrors(&mut self) {
         let mut needed = self.watched();
         for owner in self.owners() {
             needed.extend(self.session(&owner).iter().flat_map(|s| s.mailboxes().map(|(m, _)| m.clone())));
         }
+        needed.extend(self.mailboxes_counted());
         // A command that runs, parked or asking upstream, finds its mailbox as it left it.
         needed.extend(self.connections.values().filter_map(|c| c.running.as_ref()?.mailbox().cloned()));
         let unneeded: Vec<MailboxName> = self
@@ -336,12 +344,7 @@ impl Account {
             .map(|(name, _)| name.clone())
             .collect();
         for mailbox in unneeded {
-            if let Some(mirror) = self.mirrors.remove(&mailbox) {
-                self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
-            }
-            for device in self.devices.values_mut() {
-                device.verdicts.remove(&mailbox);
-            }
+            self.drop_mirror(&mailbox);
         }
         // STATUS and DELETE ask for the filters of any name that a handset thinks of: what is judged nowhere goes (law 5).
         for device in self.devices.values_mut() {

@@ -20,6 +20,7 @@ impl Account {
             self.today = today;
             self.age_views();
         }
+        self.expire_mod_seqs();
         self.drop_unneeded_mirrors();
     }
 
@@ -97,6 +98,7 @@ impl Account {
                 continue;
             }
             let flags = self.flags_of(&mailbox, uid);
+            self.view_changed_by(&mailbox, uid, true);
             self.log_event(&Owner::Device(id), &mailbox, uid, &flags, change, false);
         }
     }

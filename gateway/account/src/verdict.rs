@@ -69,6 +69,8 @@ pub(crate) struct Verdicts {
     pub(crate) notified: UidSet,
     /// Every message of the mirror outside `queue` has its verdict.
     pub(crate) ready: bool,
+    /// It had, under these very filters, whenever that was last: the members are those of before what is judged anew.
+    pub(crate) judged: bool,
     /// Arrivals whose verdict is awaited, and since when.
     pub(crate) queue: BTreeMap<Uid, Timestamp>,
     /// Taken into the view because their verdict was late.
@@ -85,6 +87,7 @@ impl Verdicts {
             in_view: UidSet::new(),
             notified: UidSet::new(),
             ready: false,
+            judged: false,
             queue: BTreeMap::new(),
             assumed: UidSet::new(),
             own: UidSet::new(),

@@ -10,7 +10,7 @@ use crate::rows::Dirty;
 use crate::saved::Saved;
 use crate::told::Told;
 use pimap_types::command::Cursor;
-use pimap_types::{Flags, MailboxName, SessionId, Timestamp, Uid, UidValidity, limits};
+use pimap_types::{Flags, MailboxName, ModSeq, SessionId, Timestamp, Uid, UidValidity, limits};
 use pimap_view::UidSet;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -49,6 +49,10 @@ pub struct SessionLog {
     pub acked: u64,
     /// The handset has been given a cursor: from then on only cursors are evidence.
     pub cursors: bool,
+    /// The handset enabled CONDSTORE on this connection (RFC 7162 3.1): it is told mod-sequences.
+    pub condstore: bool,
+    /// It enabled QRESYNC (RFC 7162 3.2.3): departures are told by UID.
+    pub qresync: bool,
     /// The selected mailbox.
     pub selected: Option<Selected>,
     /// Requests recognised when repeated.
@@ -84,6 +88,8 @@ impl SessionLog {
             position: 0,
             acked: 0,
             cursors: false,
+            condstore: false,
+            qresync: false,
             selected: None,
             requests: Requests::default(),
             last_request: None,
@@ -135,6 +141,26 @@ impl SessionLog {
     pub fn use_cursors(&mut self) {
         self.dirty.head |= !self.cursors;
         self.cursors = true;
+    }
+
+    /// What the handset enabled. A new connection begins without, one that joins the session by its cookie goes on.
+    pub fn enable(&mut self, condstore: bool, qresync: bool) {
+        self.dirty.head |= (self.condstore, self.qresync) != (condstore, qresync);
+        (self.condstore, self.qresync) = (condstore, qresync);
+    }
+
+    /// What was logged of the message happened right after the mod-sequence `before`. What of it cannot be told yet lowers what the
+    /// handset may be told to know (F38).
+    pub fn withhold(&mut self, mailbox: &MailboxName, uid: Uid, before: ModSeq) {
+        if self.mailboxes.get_mut(mailbox).is_some_and(|told| told.withhold(uid, before)) {
+            self.dirty.told.insert(mailbox.clone());
+        }
+    }
+
+    /// The mod-sequence up to which the handset knows a mailbox, all being told that may be (RFC 7162 3.2).
+    pub fn known_mod_seq(&self, mailbox: &MailboxName, highest: ModSeq) -> ModSeq {
+        let withheld_from = self.mailboxes.get(mailbox).and_then(|told| told.withheld_from);
+        withheld_from.map_or(highest, |before| before.min(highest))
     }
 
     /// The next position, for something that needs to be acknowledged.
@@ -212,6 +238,7 @@ impl SessionLog {
         told.marks.clear();
         told.resync = true;
         told.repeat_exists = false;
+        told.withheld_from = None;
         told.told_max = 0;
         self.dirty.told.insert(mailbox.clone());
         // What was offered of it is moot: only a SELECT offered later speaks for it again.
@@ -242,6 +269,28 @@ impl SessionLog {
         live: &UidSet,
         uid_next: u32,
     ) -> Baseline {
+        self.select_as(selected, uid_validity, live, uid_next, false)
+    }
+
+    /// The same for a handset that says itself what it holds: whatever was told before, the view is the one of now.
+    pub fn select_afresh(
+        &mut self,
+        selected: Selected,
+        uid_validity: UidValidity,
+        live: &UidSet,
+        uid_next: u32,
+    ) -> Baseline {
+        self.select_as(selected, uid_validity, live, uid_next, true)
+    }
+
+    fn select_as(
+        &mut self,
+        selected: Selected,
+        uid_validity: UidValidity,
+        live: &UidSet,
+        uid_next: u32,
+        afresh: bool,
+    ) -> Baseline {
         let mailbox = selected.mailbox.clone();
         // RESYNC is said of the selected mailbox only: of any other this answer is the first to say it (F13).
         let said = self.selected.as_ref().is_some_and(|selected| selected.mailbox == mailbox)
@@ -249,8 +298,9 @@ impl SessionLog {
         self.make_room();
         let position = self.advance();
         let known = self.mailboxes.get(&mailbox);
-        let continues =
-            known.is_some_and(|told| !told.resync && !told.is_stale() && told.uid_validity == uid_validity);
+        let continues = known.is_some_and(|told| {
+            !afresh && !told.resync && !told.is_stale() && told.uid_validity == uid_validity
+        });
         let told_max_before = known.map_or(0, |told| told.told_max);
         let kind = match known {
             _ if continues => BaselineKind::Continued,

@@ -2,7 +2,7 @@
 //! cursor), repeated, or turned into RESYNC.
 
 use crate::mark::Class;
-use pimap_types::{Flags, MailboxName, Uid, UidRanges};
+use pimap_types::{Flags, MailboxName, ModSeq, Uid, UidRanges};
 
 /// One group of lines, written at one position of the log.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -23,6 +23,8 @@ pub struct Offer {
     pub removed: Vec<(Uid, Class)>,
     /// Flags told.
     pub flags: Vec<(Uid, Flags, Class)>,
+    /// [`Told::withheld_from`](crate::Told::withheld_from) before the removals were told.
+    pub withheld_from: Option<ModSeq>,
 }
 
 /// Whether and how an offer set the client view.
@@ -63,6 +65,7 @@ impl Offer {
             appended: Vec::new(),
             removed: Vec::new(),
             flags: Vec::new(),
+            withheld_from: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Offer {
         self.position = later.position;
         self.appended.extend(later.appended);
         self.removed.extend(later.removed);
+        self.withheld_from = self.withheld_from.into_iter().chain(later.withheld_from).min();
         for (uid, flags, class) in later.flags {
             match self.flags.iter_mut().find(|(known, _, _)| *known == uid) {
                 Some(known) => *known = (uid, flags, known.2.max(class)),

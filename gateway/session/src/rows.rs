@@ -11,11 +11,11 @@ use crate::offer::{BaselineKind, Offer, Selected};
 use crate::repeat::{Effect, Record, RequestKey, Requests};
 use crate::told::Told;
 use pimap_types::rows::RowChange;
-use pimap_types::{Flag, Flags, MailboxName, SessionId, Status, Timestamp, Uid, UidValidity};
+use pimap_types::{Flag, Flags, MailboxName, ModSeq, SessionId, Status, Timestamp, Uid, UidValidity};
 use pimap_view::UidSet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What changed since the rows were last taken.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -153,6 +153,7 @@ impl SessionLog {
             w.bytes(last.body.as_ref().map_or(&[], |hash| &hash[..])).flag(last.clean);
             write_selected(&mut w, last.selected.as_ref());
         }
+        w.flag(self.condstore).flag(self.qresync);
         w.finish()
     }
 }
@@ -171,6 +172,8 @@ fn read_head(row: &[u8]) -> Option<SessionLog> {
         let (clean, selected) = (r.flag()?, read_selected(&mut r)?);
         log.last_request = Some(LastRequest { body, clean, selected });
     }
+    log.condstore = r.flag()?;
+    log.qresync = r.flag()?;
     log.dirty = Dirty::default();
     r.at_end().then_some(log)
 }
@@ -211,6 +214,7 @@ fn told_row(told: &Told) -> Vec<u8> {
     w.number(told.uid_validity.get().into()).number(told.told_max.into());
     w.flag(told.resync).flag(told.repeat_exists);
     w.number(told.recent_from.into()).number(told.recent_next.into()).number(told.selected_at);
+    write_mod_seq(&mut w, told.withheld_from);
     w.finish()
 }
 
@@ -223,7 +227,18 @@ fn read_told(row: &[u8]) -> Option<Told> {
     told.recent_from = r.small()?;
     told.recent_next = r.small()?;
     told.selected_at = r.number()?;
+    told.withheld_from = read_mod_seq(&mut r)?;
     r.at_end().then_some(told)
+}
+
+/// Zero stands for none, as everywhere.
+fn write_mod_seq(w: &mut Writer, mod_seq: Option<ModSeq>) {
+    w.number(mod_seq.map_or(0, |ModSeq(n)| n));
+}
+
+fn read_mod_seq(r: &mut Reader) -> Option<Option<ModSeq>> {
+    let n = r.number()?;
+    Some((n > 0).then_some(ModSeq(n)))
 }
 
 /// Writes flags.
@@ -302,6 +317,7 @@ fn offer_row(offer: &Offer) -> Vec<u8> {
         write_flags(&mut w, flags);
         write_class(&mut w, *class);
     }
+    write_mod_seq(&mut w, offer.withheld_from);
     w.finish()
 }
 
@@ -335,6 +351,7 @@ fn read_offer(row: &[u8]) -> Option<Offer> {
         appended,
         removed,
         flags: flags?,
+        withheld_from: read_mod_seq(&mut r)?,
     };
     r.at_end().then_some(offer)
 }

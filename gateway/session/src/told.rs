@@ -1,7 +1,7 @@
 //! One mailbox as told within a session: the client view and the marks beside it.
 
 use crate::mark::{Class, Mark, Presence};
-use pimap_types::{Flags, Uid, UidValidity};
+use pimap_types::{Flags, ModSeq, Uid, UidValidity};
 use pimap_view::UidSet;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,9 @@ pub struct Told {
     pub recent_from: u32,
     /// UIDNEXT at the last SELECT: where the next one's recent messages begin. Zero: never selected.
     pub recent_next: u32,
+    /// Mod-sequences up to here are all that the handset may be said to know, because what came next is withheld: a departure, or
+    /// a message that EXISTS cannot announce (F38, RFC 7162 3.2).
+    pub withheld_from: Option<ModSeq>,
     /// When it was last selected, as a log position; the smallest is forgotten first.
     pub selected_at: u64,
 }
@@ -44,6 +47,7 @@ impl Told {
             repeat_exists: false,
             recent_from: 0,
             recent_next: 0,
+            withheld_from: None,
             selected_at,
         }
     }
@@ -101,6 +105,35 @@ impl Told {
     pub fn is_stale(&self) -> bool {
         let mut below = self.marks.range(..=Uid::new(self.told_max.max(1)).unwrap_or(UID_ONE));
         self.told_max > 0 && below.any(|(_, mark)| mark.presence == Presence::Arrived)
+    }
+
+    /// Whether what is marked of the message must wait though everything else is told.
+    fn is_withheld(&self, uid: Uid, mark: &Mark) -> bool {
+        match mark.presence {
+            Presence::Gone => true,
+            Presence::Arrived => uid.get() <= self.told_max,
+            Presence::Same => false,
+        }
+    }
+
+    /// Something was marked of the message; `before` is the mod-sequence before that. True: it is the first thing withheld.
+    pub(crate) fn withhold(&mut self, uid: Uid, before: ModSeq) -> bool {
+        let withheld = self.marks.get(&uid).is_some_and(|mark| self.is_withheld(uid, mark));
+        let first = withheld && self.withheld_from.is_none();
+        if first {
+            self.withheld_from = Some(before);
+        }
+        first
+    }
+
+    /// What may be told was told. True: nothing is withheld any more.
+    pub(crate) fn release(&mut self) -> bool {
+        let done = self.withheld_from.is_some()
+            && !self.marks.iter().any(|(uid, mark)| self.is_withheld(*uid, mark));
+        if done {
+            self.withheld_from = None;
+        }
+        done
     }
 
     /// The live view as view and marks have it.

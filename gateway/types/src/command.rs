@@ -4,6 +4,8 @@ use crate::credential::Credential;
 use crate::ids::DeviceId;
 use crate::list::List;
 use crate::mailbox::{Flags, MailboxName};
+use crate::mod_seq::{ChangedSince, SelectParameters};
+use crate::number::ModSeq;
 use crate::preference::{PreferenceName, PreferenceSetting};
 use crate::search::{Criteria, ReturnOptions, SearchKey, SortCriterion, ThreadAlgorithm};
 use crate::secret::Secret;
@@ -83,6 +85,8 @@ pub enum Command {
         mailbox: MailboxName,
         /// EXAMINE.
         read_only: bool,
+        /// What stands between the parentheses after the name (RFC 7162 3.1.8, 3.2.5).
+        parameters: SelectParameters,
     },
     /// CLOSE (6.4.2)
     Close,
@@ -90,10 +94,10 @@ pub enum Command {
     Unselect,
     /// CHECK (6.4.1)
     Check,
-    /// FETCH and UID FETCH (6.4.5)
-    Fetch(Target, Vec<FetchItem>),
-    /// STORE and UID STORE (6.4.6)
-    Store(Target, StoreChange),
+    /// FETCH and UID FETCH (6.4.5); `(CHANGEDSINCE n [VANISHED])` (RFC 7162 3.1.4.1, 3.2.6).
+    Fetch(Target, Vec<FetchItem>, Option<ChangedSince>),
+    /// STORE and UID STORE (6.4.6); `(UNCHANGEDSINCE n)` (RFC 7162 3.1.3).
+    Store(Target, StoreChange, Option<ModSeq>),
     /// SEARCH and UID SEARCH (6.4.4)
     Search {
         /// Whether the answer is in UIDs.
@@ -245,6 +249,8 @@ pub enum FetchItem {
     Flags,
     /// UID
     Uid,
+    /// MODSEQ (RFC 7162 3.1.4): the gateway's own, never asked of upstream (F39).
+    ModSeq,
     /// INTERNALDATE
     InternalDate,
     /// RFC822.SIZE

@@ -4,8 +4,8 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`thread`], [`credential`],
-//! [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`thread`], [`mod_seq`],
+//! [`credential`], [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
 
 pub mod command;
 pub mod credential;
@@ -14,6 +14,7 @@ pub mod limits;
 pub mod list;
 pub mod mailbox;
 pub mod message;
+pub mod mod_seq;
 pub mod notice;
 pub mod number;
 pub mod preference;

@@ -41,6 +41,12 @@ pub const CONNECTIONS_PER_ACCOUNT_MAX: usize = 64;
 /// Mailboxes told within one session; more: the one selected longest ago is forgotten (its next SELECT is a first
 /// one, preceded by RESYNC).
 pub const MAILBOXES_PER_SESSION_MAX: usize = 64;
+/// Messages of a mailbox whose mod-sequences are kept one by one; more: the floor rises, and a handset that asks for what
+/// changed since a number below it is told of every message.
+pub const MOD_SEQS_PER_MAILBOX_MAX: usize = 4_096;
+/// Mailboxes of an account whose mod-sequences outlive the sessions that used them; more: those of the mailbox used longest ago
+/// begin anew.
+pub const MOD_SEQ_MAILBOXES_PER_ACCOUNT_MAX: usize = 256;
 /// Offers of one session that are not acknowledged; more: the mailboxes they concern go to RESYNC.
 pub const OFFERS_UNACKNOWLEDGED_MAX: usize = 512;
 /// Filter activations (mailbox, kind) per device; more: NO `[LIMIT]`.

@@ -61,6 +61,8 @@ pub enum StatusItem {
     UidValidity,
     /// UNSEEN
     Unseen,
+    /// HIGHESTMODSEQ (RFC 7162 3.1.7): the gateway's own, never asked of upstream (F39).
+    HighestModSeq,
     /// SIZE (RFC 8438): the octets of all messages together.
     Size,
     /// APPENDLIMIT (RFC 7889)
@@ -69,12 +71,13 @@ pub enum StatusItem {
 
 impl StatusItem {
     /// Every item, in the order of the RFCs.
-    pub const ALL: [StatusItem; 7] = [
+    pub const ALL: [StatusItem; 8] = [
         StatusItem::Messages,
         StatusItem::Recent,
         StatusItem::UidNext,
         StatusItem::UidValidity,
         StatusItem::Unseen,
+        StatusItem::HighestModSeq,
         StatusItem::Size,
         StatusItem::AppendLimit,
     ];
@@ -87,6 +90,7 @@ impl StatusItem {
             StatusItem::UidNext => "UIDNEXT",
             StatusItem::UidValidity => "UIDVALIDITY",
             StatusItem::Unseen => "UNSEEN",
+            StatusItem::HighestModSeq => "HIGHESTMODSEQ",
             StatusItem::Size => "SIZE",
             StatusItem::AppendLimit => "APPENDLIMIT",
         }

@@ -4,7 +4,7 @@ use crate::command::{Cursor, StatusItem};
 use crate::ids::{SessionId, Tag};
 use crate::list::Namespaces;
 use crate::mailbox::{Flags, MailboxName};
-use crate::number::{MobileSeq, Uid, UidValidity};
+use crate::number::{MobileSeq, ModSeq, Uid, UidValidity};
 use crate::set::UidRanges;
 use crate::thread::Threads;
 use std::borrow::Cow;
@@ -39,6 +39,10 @@ pub enum Code {
     /// `COPYUID validity source target` (RFC 4315 3). The target's order follows the source's, hence pairs as
     /// upstream wrote them.
     CopyUid(UidValidity, UidRanges, UidRanges),
+    /// `HIGHESTMODSEQ n` (RFC 7162 3.1.2.1)
+    HighestModSeq(ModSeq),
+    /// `MODIFIED set` (RFC 7162 3.1.3): ranges of UIDs or of message numbers, as the command named messages.
+    Modified(Vec<(u32, u32)>),
     /// `CAPABILITY …`
     Capability(Arc<str>),
     /// `PIMAPCURSOR c` (design D5): the last untagged line of what it covers.
@@ -98,6 +102,13 @@ pub enum Response {
     Recent(u32),
     /// `* n EXPUNGE`
     Expunge(MobileSeq),
+    /// `* VANISHED uids` (RFC 7162 3.2.10)
+    Vanished {
+        /// `(EARLIER)`: nothing of what was counted is gone by it.
+        earlier: bool,
+        /// Which.
+        uids: UidRanges,
+    },
     /// `* n FETCH (UID u FLAGS (…))`, `recent` adding `\Recent`.
     FetchFlags {
         /// The position.
@@ -108,11 +119,13 @@ pub enum Response {
         flags: Flags,
         /// Whether the message is recent for this session (F27).
         recent: bool,
+        /// MODSEQ, in a session that enabled CONDSTORE.
+        mod_seq: Option<ModSeq>,
     },
     /// `* FLAGS (…)`
     Flags(Flags),
-    /// `* SEARCH n …`
-    Search(Vec<u32>),
+    /// `* SEARCH n … (MODSEQ m)`, the mod-sequence where one was searched for (RFC 7162 3.1.5).
+    Search(Vec<u32>, Option<ModSeq>),
     /// `* ESEARCH (TAG "tag") UID item …` (RFC 4731 3.1).
     ExtendedSearch {
         /// The tag of the command that is answered.
@@ -123,7 +136,7 @@ pub enum Response {
         items: Vec<SearchItem>,
     },
     /// `* SORT n …` (RFC 5256 4): in the order asked for.
-    Sort(Vec<u32>),
+    Sort(Vec<u32>, Option<ModSeq>),
     /// `* THREAD (n …)(n …)` (RFC 5256 4)
     Thread(Threads<u32>),
     /// `* LIST (attributes) "d" name`, or `* LSUB`.
@@ -181,6 +194,8 @@ pub enum SearchItem {
     Count(u32),
     /// `ALL set`: ascending inclusive ranges, never none.
     All(Vec<(u32, u32)>),
+    /// `MODSEQ n`: the highest of the messages told of (RFC 7162 3.1.10).
+    ModSeq(ModSeq),
 }
 
 /// A preference's value in `XGETPIMAPPREFS`.

@@ -2,6 +2,7 @@
 
 use crate::mailbox::Flag;
 use crate::message::Date;
+use crate::number::ModSeq;
 use crate::set::SequenceSet;
 
 /// One key of a search program. Strings are octets in the program's charset.
@@ -53,6 +54,8 @@ pub enum SearchKey {
     Body(Vec<u8>),
     /// `TEXT text`.
     Text(Vec<u8>),
+    /// `MODSEQ n` (RFC 7162 3.1.5): changed at that mod-sequence or later, by the gateway's own count (F39).
+    ModSeq(ModSeq),
     /// `UID set`.
     Uid(SequenceSet),
     /// A bare sequence set: positions in the client view.
@@ -174,6 +177,18 @@ impl ThreadAlgorithm {
             ThreadAlgorithm::OrderedSubject => "THREAD=ORDEREDSUBJECT",
             ThreadAlgorithm::References => "THREAD=REFERENCES",
             ThreadAlgorithm::Refs => "THREAD=REFS",
+        }
+    }
+}
+
+impl SearchKey {
+    /// Whether it asks for mod-sequences: the answer then tells one (RFC 7162 3.1.5).
+    pub fn names_mod_seq(&self) -> bool {
+        match self {
+            SearchKey::And(keys) => keys.iter().any(SearchKey::names_mod_seq),
+            SearchKey::Or(a, b) => a.names_mod_seq() || b.names_mod_seq(),
+            SearchKey::Not(key) => key.names_mod_seq(),
+            key => matches!(key, SearchKey::ModSeq(_)),
         }
     }
 }

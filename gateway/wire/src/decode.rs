@@ -10,6 +10,7 @@ mod filter;
 mod list;
 mod mailbox;
 mod message;
+mod mod_seq;
 mod preference;
 mod provision;
 mod scan;
@@ -19,6 +20,7 @@ mod set;
 mod tests;
 
 pub(crate) use auth::{User, split_user};
+pub(crate) use mod_seq::value_or_zero as mod_seq_value;
 pub use provision::parse_cursor;
 pub(crate) use scan::{Parsed, Scanner};
 pub(crate) use set::sequence_set;
@@ -100,8 +102,8 @@ fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         "SUBSCRIBE" => mailbox::argument(scanner).map(Command::Subscribe),
         "UNSUBSCRIBE" => mailbox::argument(scanner).map(Command::Unsubscribe),
         "STATUS" => mailbox::status(scanner),
-        "SELECT" => mailbox::argument(scanner).map(|mailbox| Command::Select { mailbox, read_only: false }),
-        "EXAMINE" => mailbox::argument(scanner).map(|mailbox| Command::Select { mailbox, read_only: true }),
+        "SELECT" => mailbox::select(scanner, false),
+        "EXAMINE" => mailbox::select(scanner, true),
         "CLOSE" => Ok(Command::Close),
         "UNSELECT" => Ok(Command::Unselect),
         "CHECK" => Ok(Command::Check),

@@ -19,12 +19,19 @@ use bytes::Bytes;
 use code::write_code;
 use pimap_types::list::{Namespaces, StatusItem};
 use pimap_types::response::ListItem;
-use pimap_types::{Code, Flag, Flags, MailboxName, MobileSeq, Response, Status, Uid};
+use pimap_types::{Code, Flag, Flags, MailboxName, MobileSeq, ModSeq, Response, Status, Uid};
 use std::borrow::Cow;
+use std::io::Write;
 use string::{write_flag, write_list, write_number, write_string, write_text, write_word};
 
-/// What closes a streamed FETCH that [`fetch_head`] opened.
-pub const FETCH_TAIL: &[u8] = b")\r\n";
+/// What closes a streamed FETCH that [`fetch_head`] opened, after at least one item; with the message's MODSEQ, where that is to be
+/// told.
+pub fn fetch_tail(mod_seq: Option<ModSeq>) -> Bytes {
+    match mod_seq {
+        None => Bytes::from_static(b")\r\n"),
+        Some(ModSeq(n)) => Bytes::from(format!(" MODSEQ ({n}))\r\n")),
+    }
+}
 
 /// `* n FETCH (`: opens a FETCH whose items are streamed.
 pub fn fetch_head(seq: MobileSeq) -> Bytes {
@@ -77,15 +84,19 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
         Response::Exists(count) => write_counted(*count, "EXISTS", out),
         Response::Recent(count) => write_counted(*count, "RECENT", out),
         Response::Expunge(seq) => write_counted(seq.get(), "EXPUNGE", out),
-        Response::FetchFlags { seq, uid, flags, recent } => {
-            write_fetch_flags(*seq, *uid, flags, *recent, out)
+        Response::Vanished { earlier, uids } => {
+            out.extend_from_slice(if *earlier { b"VANISHED (EARLIER) " } else { b"VANISHED " });
+            write_set(uids, out);
+        }
+        Response::FetchFlags { seq, uid, flags, recent, mod_seq } => {
+            write_fetch_flags(*seq, *uid, flags, *recent, *mod_seq, out)
         }
         Response::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
             write_flags(flags, None, out);
         }
-        Response::Search(numbers) => search::write_numbers("SEARCH", numbers, out),
-        Response::Sort(numbers) => search::write_numbers("SORT", numbers, out),
+        Response::Search(numbers, mod_seq) => search::write_numbers("SEARCH", numbers, *mod_seq, out),
+        Response::Sort(numbers, mod_seq) => search::write_numbers("SORT", numbers, *mod_seq, out),
         Response::Thread(threads) => search::write_threads(threads, out),
         Response::ExtendedSearch { tag, by_uid, items } => {
             search::write_extended(tag.as_ref(), *by_uid, items, out)
@@ -142,7 +153,14 @@ fn write_counted(number: u32, word: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(word.as_bytes());
 }
 
-fn write_fetch_flags(seq: MobileSeq, uid: Option<Uid>, flags: &Flags, recent: bool, out: &mut Vec<u8>) {
+fn write_fetch_flags(
+    seq: MobileSeq,
+    uid: Option<Uid>,
+    flags: &Flags,
+    recent: bool,
+    mod_seq: Option<ModSeq>,
+    out: &mut Vec<u8>,
+) {
     write_counted(seq.get(), "FETCH (", out);
     if let Some(uid) = uid {
         out.extend_from_slice(b"UID ");
@@ -151,6 +169,10 @@ fn write_fetch_flags(seq: MobileSeq, uid: Option<Uid>, flags: &Flags, recent: bo
     }
     out.extend_from_slice(b"FLAGS ");
     write_flags(flags, recent.then_some("\\Recent"), out);
+    if let Some(ModSeq(n)) = mod_seq {
+        // Writing into a vector cannot fail.
+        let _ = write!(out, " MODSEQ ({n})");
+    }
     out.push(b')');
 }
 

@@ -13,10 +13,10 @@ pub(crate) use arguments::{charset_and_program, return_options, sort_criteria, t
 pub use criteria::parse_criteria;
 pub(crate) use criteria::{LiteralForm, criteria_list, write_criteria};
 
-use crate::decode::{DecodeError, Parsed, Scanner, sequence_set};
+use crate::decode::{DecodeError, Parsed, Scanner, mod_seq_value, sequence_set};
 use pimap_types::limits::{NESTING_MAX, SEARCH_KEYS_MAX};
 use pimap_types::search::{Field, SearchKey};
-use pimap_types::{Date, Flag};
+use pimap_types::{Date, Flag, ModSeq};
 
 /// A charset of search strings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,6 +166,7 @@ impl Grammar {
                 }
                 sequence_set(scanner).map(Key::Uid)
             }
+            "MODSEQ" => self.only_in_search().and_then(|()| mod_seq(scanner)).map(Key::ModSeq),
             "LARGER" => number(scanner).map(Key::Larger),
             "SMALLER" => number(scanner).map(Key::Smaller),
             "OLDER" => self.interval(scanner).map(Key::Older),
@@ -250,6 +251,24 @@ fn not(key: SearchKey) -> SearchKey {
 fn number(scanner: &mut Scanner<'_>) -> Parsed<u32> {
     scanner.space()?;
     scanner.number()
+}
+
+/// `[SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC 7162 3.1.5). The gateway has one mod-sequence a message, as
+/// most servers: which flag's is asked for makes no difference.
+fn mod_seq(scanner: &mut Scanner<'_>) -> Parsed<ModSeq> {
+    scanner.space()?;
+    if scanner.peek() == Some(b'"') {
+        let entry = scanner.string()?;
+        if !entry.starts_with(b"/flags/") {
+            return Err(DecodeError::bad("expected \"/flags/...\""));
+        }
+        scanner.space()?;
+        match scanner.atom("an entry type")?.to_ascii_uppercase().as_str() {
+            "PRIV" | "SHARED" | "ALL" => scanner.space()?,
+            _ => return Err(DecodeError::bad("expected priv, shared or all")),
+        }
+    }
+    mod_seq_value(scanner)
 }
 
 /// A keyword is an atom; the system flags have keys of their own.

@@ -192,10 +192,10 @@ impl Conversation {
     }
 
     /// A message of a streamed FETCH.
-    pub fn write_fetch(&mut self, head: &[u8], items: &[u8]) {
+    pub fn write_fetch(&mut self, head: &[u8], items: &[u8], tail: &[u8]) {
         self.out.extend_from_slice(head);
         self.out.extend_from_slice(items);
-        self.out.extend_from_slice(pimap_wire::encode::FETCH_TAIL);
+        self.out.extend_from_slice(tail);
     }
 
     /// The cookie for the response's head.

@@ -12,7 +12,7 @@ use pimap_session::SessionLog;
 use pimap_types::rows::{Batch, StoreFault};
 use pimap_types::upstream::{UpstreamFault, UpstreamReply, UpstreamRequest};
 use pimap_types::{AccountKey, ConnectionId, DeviceId, Ticket, UidRanges};
-use pimap_wire::encode::fetch_head;
+use pimap_wire::encode::{fetch_head, fetch_tail};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Rows of one session, keys without its prefix.
@@ -170,7 +170,7 @@ impl World {
         }
         let seated = match &carry {
             Carry::Nothing => true,
-            Carry::FetchTo(id, _) | Carry::AppendFrom(id) => self.conversations.contains_key(id),
+            Carry::FetchTo(id, ..) | Carry::AppendFrom(id) => self.conversations.contains_key(id),
         };
         self.upstream.ask(ticket, request, carry);
         if !seated && let Some(question) = self.upstream.questions.last_mut() {
@@ -222,12 +222,13 @@ impl World {
     /// Gives the account the answer to a question that was carried out.
     pub fn answer(&mut self, at: usize) -> bool {
         let Some(answered) = self.upstream.answer(at) else { return false };
-        if let Carry::FetchTo(id, numbers) = &answered.carry
+        if let Carry::FetchTo(id, numbers, mod_seqs) = &answered.carry
             && let Some(conversation) = self.conversations.get_mut(id)
         {
             for (uid, items) in &answered.pieces {
                 if let Some(position) = numbers.rank(*uid) {
-                    conversation.write_fetch(&fetch_head(position), items);
+                    let mod_seq = mod_seqs.as_ref().map(|mod_seqs| mod_seqs.of(*uid));
+                    conversation.write_fetch(&fetch_head(position), items, &fetch_tail(mod_seq));
                 }
             }
         }

@@ -226,6 +226,7 @@ pub fn items(uid: u32, message: &Message, wanted: &[FetchItem]) -> Vec<u8> {
                 let flags: Vec<&str> = message.flags.iter().map(Flag::as_str).collect();
                 all.extend_from_slice(format!("FLAGS ({})", flags.join(" ")).as_bytes());
             }
+            FetchItem::ModSeq => panic!("a handset's mod-sequences are the gateway's own"),
             FetchItem::Uid => all.extend_from_slice(format!("UID {uid}").as_bytes()),
             FetchItem::InternalDate => {
                 let (year, month, day) = message.date.to_calendar();

@@ -8,7 +8,9 @@ use pimap_types::command::{Append, StoreChange};
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::upstream::{Data, FlagsReport, MailboxAt, UpstreamFault, UpstreamReply, UpstreamRequest};
-use pimap_types::{Code, Command, ConnectionId, Flag, MailboxName, Response, Status, Target, UidRanges};
+use pimap_types::{
+    Code, Command, ConnectionId, Flag, MailboxName, ModSeq, Response, Status, Target, UidRanges,
+};
 use pimap_view::translate;
 
 impl Account {
@@ -35,14 +37,27 @@ impl Account {
         conn: ConnectionId,
         target: &Target,
         change: &StoreChange,
+        unchanged_since: Option<ModSeq>,
         running: &mut Running,
     ) -> Progress {
-        let (at, uids) = match self.aimed(conn, target) {
+        if unchanged_since.is_some() {
+            self.enable_condstore(conn);
+            // What changed is looked at afresh: what another client did a moment ago is not to be overwritten.
+            if let Some((_, mailbox)) = self.selected_of(conn)
+                && let Err(progress) = self.need_mailbox(conn, &mailbox, running.since)
+            {
+                return progress;
+            }
+        }
+        let (at, mut uids) = match self.aimed(conn, target) {
             Ok(aimed) => aimed,
             Err(progress) => return progress,
         };
+        if let Some(since) = unchanged_since {
+            (uids, running.modified) = self.unchanged_since(&at.mailbox, since, &uids);
+        }
         if uids.is_empty() {
-            return ok();
+            return Progress::End(self.stored_ending(conn, target, running));
         }
         self.intend(conn, running);
         running.aimed = Some(at.clone());
@@ -53,6 +68,7 @@ impl Account {
     pub(super) fn stored(
         &mut self,
         conn: ConnectionId,
+        target: &Target,
         change: &StoreChange,
         running: &Running,
         reply: UpstreamReply,
@@ -68,8 +84,21 @@ impl Account {
         self.apply_own_flags(conn, running, &reports, change.silent);
         match refusal {
             Some(refusal) => self.refused(refusal),
-            None => ok(),
+            None => Progress::End(self.stored_ending(conn, target, running)),
         }
+    }
+
+    /// OK, with what a conditional STORE left alone, named as the command named messages (RFC 7162 3.1.3).
+    fn stored_ending(&self, conn: ConnectionId, target: &Target, running: &Running) -> Ending {
+        let Some((owner, mailbox)) = self.selected_of(conn).filter(|_| !running.modified.is_empty()) else {
+            return Ending::new(Status::Ok, None, "");
+        };
+        let modified = match target.by_uid() {
+            true => running.modified.ranges().to_vec(),
+            false => translate::position_ranges(&self.numbers(&owner, &mailbox), &running.modified),
+        };
+        let code = Code::Modified(modified);
+        Ending::new(Status::Ok, Some(code), "some of them changed and were left alone")
     }
 
     /// Flags that the handset's own STORE left: told with its answer, or, when it asked for silence, with the next one, because
@@ -82,6 +111,9 @@ impl Account {
         silent: bool,
     ) {
         let Some((owner, mailbox)) = self.changed_by(conn, running) else { return };
+        // Who counts is told in any case (RFC 7162 3.1.3), and flags along with the mod-sequence: another client's change that stands in
+        // the same report would be missed for ever by a handset that knows its number (F38).
+        let silent = silent && !self.is_counting(&owner);
         if silent {
             // What was untold before is told before, so that silence concerns this change alone.
             self.tell_before(conn);

@@ -6,13 +6,14 @@ use crate::connection::{Ending, Owner, Running, Task};
 use crate::contract::{Count, Output, Pending, TransportKind};
 use pimap_session::repeat::Effect;
 use pimap_session::{Departures, Flush};
-use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status};
+use pimap_types::{Code, Command, ConnectionId, MailboxName, ModSeq, Response, Status};
 
 impl Account {
     pub(crate) fn finish(&mut self, conn: ConnectionId, ending: Ending) {
         let Some(c) = self.connections.get_mut(&conn) else { return };
         let Some(running) = c.running.take() else { return };
-        let Task::Command(command) = &running.task else { return };
+        let Task::Command(command) = running.task.clone() else { return };
+        let command = &command;
         let Ending { status, code, text } = ending;
         let text = if text.is_empty() { format!("{} completed", command.name()).into() } else { text };
         self.record_answer(conn, &running, status, code.as_ref(), &text);
@@ -25,6 +26,8 @@ impl Account {
         if !silent {
             self.tell(conn, Flush { pushed_only: false, departures });
         }
+        let code = self.code_after(conn, command, status, code);
+        self.limit_known_mod_seq(conn);
         // Whatever follows: an APPEND's own message looks like more input, and what comes last may be answered elsewhere (BAD).
         // A whole answer without the cursor of what it told would be taken back by the next request. What a batch ends with is
         // a cursor in any case, so that what it only read is kept too.
@@ -70,7 +73,7 @@ impl Account {
             | Command::UidExpunge(_)
             | Command::Move(..)
             | Command::Select { .. } => Departures::All,
-            Command::Fetch(target, _) | Command::Store(target, _) | Command::Copy(target, _)
+            Command::Fetch(target, ..) | Command::Store(target, ..) | Command::Copy(target, _)
                 if !target.by_uid() =>
             {
                 Departures::Held
@@ -165,6 +168,11 @@ fn code_text(code: &Code) -> Option<String> {
     match code {
         Code::Word(word) => Some(word.to_string()),
         Code::AppendUid(validity, uid) => Some(format!("APPENDUID {validity} {uid}")),
+        Code::HighestModSeq(ModSeq(n)) => Some(format!("HIGHESTMODSEQ {n}")),
+        Code::Modified(ranges) => {
+            let modified = pimap_types::UidRanges::from_pairs(ranges.iter().copied());
+            Some(format!("MODIFIED {}", set(&modified)))
+        }
         Code::CopyUid(validity, from, to) => Some(format!("COPYUID {validity} {} {}", set(from), set(to))),
         _ => None,
     }

@@ -41,6 +41,7 @@ impl Account {
         }
         let departures = self.permitted(conn, Departures::All);
         self.tell(conn, Flush { pushed_only: false, departures });
+        self.limit_known_mod_seq(conn);
         self.tell_cursor(conn);
         self.count(Count::Command("IDLE", "ok"));
         self.write(conn, Response::tagged(&tag, Status::Ok, "IDLE completed"));

@@ -80,6 +80,7 @@ impl Account {
 
     /// The device's filters on a mailbox changed: it is judged anew where it is known, and looked at where facts lack.
     pub(crate) fn judge_anew(&mut self, id: &pimap_types::DeviceId, mailbox: &MailboxName) {
+        self.view_in_doubt(id, mailbox);
         self.ensure_verdicts(id, mailbox);
         if self.mirrors.contains_key(mailbox) {
             let needs =

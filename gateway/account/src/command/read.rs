@@ -5,6 +5,7 @@ use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner, Stage};
 use crate::contract::Carry;
 use pimap_types::command::FetchItem;
+use pimap_types::mod_seq::ChangedSince;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{Code, ConnectionId, Status, Target, UidRanges};
 use pimap_view::{UidSet, translate};
@@ -46,12 +47,23 @@ impl Account {
         conn: ConnectionId,
         target: &Target,
         items: &[FetchItem],
+        changed: Option<ChangedSince>,
     ) -> Progress {
+        if let Some(refused) = self.qresync_refused(conn).filter(|_| changed.is_some_and(|c| c.vanished)) {
+            return refused;
+        }
+        let counted = changed.is_some() || items.contains(&FetchItem::ModSeq);
+        if counted {
+            self.enable_condstore(conn);
+        }
         self.tell_before(conn);
-        let uids = match self.targeted(conn, target) {
+        let mut uids = match self.targeted(conn, target) {
             Ok(uids) => uids,
             Err(progress) => return progress,
         };
+        if let Some(changed) = changed {
+            uids = self.changed_of(conn, target, &uids, changed);
+        }
         if uids.is_empty() {
             return ok();
         }
@@ -60,7 +72,8 @@ impl Account {
             return no("UNAVAILABLE", "the mailbox is not known yet; try again");
         };
         let mut items = items.to_vec();
-        if target.by_uid() && !items.contains(&FetchItem::Uid) {
+        items.retain(|item| *item != FetchItem::ModSeq);
+        if (counted || target.by_uid()) && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
         }
         let read_only =
@@ -70,12 +83,28 @@ impl Account {
             items = items.into_iter().map(FetchItem::peeking).collect();
         }
         let numbers = Arc::new(self.numbers(&owner, &mailbox));
+        let mod_seqs = if counted { self.mod_seqs_of(conn, &mailbox, &uids) } else { None };
         let request = UpstreamRequest::Fetch(at, uids, items);
-        let ticket = self.ask(request, Carry::FetchTo(conn, numbers), Question::Command(conn));
+        let ticket = self.ask(request, Carry::FetchTo(conn, numbers, mod_seqs), Question::Command(conn));
         Progress::Asked(ticket, Stage::Asked)
     }
 
     pub(super) fn fetched(&mut self, conn: ConnectionId, _target: &Target, reply: UpstreamReply) -> Progress {
+        match self.fetched_flags(conn, reply) {
+            Ok(expunge_issued) => {
+                let code = expunge_issued.then(|| Code::word("EXPUNGEISSUED"));
+                Progress::End(Ending::new(Status::Ok, code, ""))
+            }
+            Err(progress) => progress,
+        }
+    }
+
+    /// What a FETCH reported besides what was streamed. Whether some of its messages are gone.
+    pub(super) fn fetched_flags(
+        &mut self,
+        conn: ConnectionId,
+        reply: UpstreamReply,
+    ) -> Result<bool, Progress> {
         match reply {
             UpstreamReply::Ok(Data::Fetched { flags, expunge_issued }) => {
                 if let Some((owner, mailbox)) = self.selected_of(conn) {
@@ -86,10 +115,9 @@ impl Account {
                         self.sync(&mailbox);
                     }
                 }
-                let code = expunge_issued.then(|| Code::word("EXPUNGEISSUED"));
-                Progress::End(Ending::new(Status::Ok, code, ""))
+                Ok(expunge_issued)
             }
-            other => self.refused(other),
+            other => Err(self.refused(other)),
         }
     }
 

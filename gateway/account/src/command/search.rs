@@ -135,6 +135,9 @@ impl Account {
         else {
             return Err(Progress::Over);
         };
+        if program.names_mod_seq() {
+            self.enable_condstore(conn);
+        }
         self.tell_before(conn);
         let synchronised = !self.numbers_refused(conn);
         if !synchronised && !by_uid {
@@ -145,7 +148,11 @@ impl Account {
         let Some(session) = self.session(&owner) else { return Err(Progress::Over) };
         let recent_from = session.told(&mailbox).map_or(0, |told| told.recent_from);
         let within = self.upstream.announced.is_empty() || self.upstream.announced.has("WITHIN");
-        let known = Known { view: &view, saved: &session.saved(), recent_from, synchronised, within };
+        let Some(mod_seqs) = self.mirrors.get(&mailbox).map(|mirror| &mirror.mod_seqs) else {
+            return Err(no("UNAVAILABLE", "the mailbox is not known yet; try again"));
+        };
+        let saved = session.saved();
+        let known = Known { view: &view, saved: &saved, recent_from, mod_seqs, synchronised, within };
         reduce(program, &known).map_err(|irreducible| match irreducible {
             Irreducible::BeyondView => bad("a message number beyond the mailbox"),
             Irreducible::Unsynchronised => unsynchronised(),

@@ -6,6 +6,7 @@ use crate::connection::{Ending, Running, Stage};
 use crate::contract::{Carry, Count};
 use pimap_session::offer::Selected;
 use pimap_session::{Baseline, Departures, Flush};
+use pimap_types::mod_seq::SelectParameters;
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{Code, ConnectionId, Flag, Flags, MailboxName, Response, Status, UidRanges};
@@ -16,8 +17,12 @@ impl Account {
         conn: ConnectionId,
         mailbox: &MailboxName,
         _read_only: bool,
+        parameters: &SelectParameters,
         running: &mut Running,
     ) -> Progress {
+        if let Some(refused) = self.qresync_refused(conn).filter(|_| parameters.qresync.is_some()) {
+            return refused;
+        }
         running.stage = Stage::Start;
         if let Err(progress) = self.need_mailbox(conn, mailbox, running.since) {
             return progress;
@@ -43,24 +48,42 @@ impl Account {
         conn: ConnectionId,
         mailbox: &MailboxName,
         read_only: bool,
+        parameters: &SelectParameters,
         running: &mut Running,
         reply: UpstreamReply,
     ) -> Progress {
+        if matches!(running.stage, Stage::AskedAgain) {
+            return match self.fetched_flags(conn, reply) {
+                Ok(_) => Progress::End(selected_ending(read_only)),
+                Err(progress) => progress,
+            };
+        }
         let UpstreamReply::Ok(Data::Uids(unseen)) = reply else { return self.refused(reply) };
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
         let (Some(live), Some(mirror)) =
             (self.live_if_ready(&owner, mailbox).map(|live| live.into_owned()), self.mirrors.get(mailbox))
         else {
             // Filters changed under way, or the mailbox went: looked at anew.
-            return self.begin_select(conn, mailbox, read_only, running);
+            return self.begin_select(conn, mailbox, read_only, parameters, running);
         };
         let Some(uid_validity) = mirror.uid_validity else {
-            return self.begin_select(conn, mailbox, read_only, running);
+            return self.begin_select(conn, mailbox, read_only, parameters, running);
         };
         let (uid_next, flags, permanent) = (mirror.uid_next, mirror.flags.clone(), mirror.permanent.clone());
+        if self.selected_of(conn).is_some_and(|(_, open)| open != *mailbox) {
+            // RFC 7162 3.2.11: what comes after it is of the other mailbox.
+            self.write(conn, Response::ok_code(Code::word("CLOSED"), "the mailbox before is closed"));
+        }
         let selected = Selected { mailbox: mailbox.clone(), read_only };
+        let qresync = parameters.qresync.as_ref().filter(|known| known.uid_validity == uid_validity);
         let Some(session) = self.session_mut(&owner) else { return Progress::Over };
-        let baseline = session.select(selected, uid_validity, &live, uid_next);
+        if parameters.condstore || parameters.qresync.is_some() {
+            session.enable(true, session.qresync);
+        }
+        let baseline = match qresync {
+            Some(_) => session.select_afresh(selected, uid_validity, &live, uid_next),
+            None => session.select(selected, uid_validity, &live, uid_next),
+        };
         self.keep_mirror(mailbox);
         let mut unsaid = false;
         if let Some(c) = self.connections.get_mut(&conn) {
@@ -72,13 +95,19 @@ impl Account {
         self.write(conn, Response::ok_code(Code::UidNext(uid_next), "predicted next UID"));
         // The delta to what was told before; a view told just now has none.
         self.tell(conn, Flush { pushed_only: false, departures: self.permitted(conn, Departures::All) });
+        if self.is_counting(&owner) {
+            self.write_known_mod_seq(conn);
+        }
+        if let Some(qresync) = qresync {
+            // It says what it holds, and is told what that lacks: whatever it was told before, nothing is left to be said by RESYNC.
+            return self.resynchronise(conn, qresync, selected_ending(read_only));
+        }
         // The truth may have broken while this very command waited: then nobody has said so yet.
         if baseline == (Baseline::Fresh { resync: true }) || (unsaid && baseline != Baseline::Continued) {
             self.count(Count::Resync("select"));
             self.write(conn, Response::Resync);
         }
-        let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
-        Progress::End(Ending::new(Status::Ok, Some(Code::word(code)), ""))
+        Progress::End(selected_ending(read_only))
     }
 
     /// FLAGS, EXISTS, RECENT, UNSEEN, PERMANENTFLAGS of the view as told.
@@ -106,4 +135,9 @@ impl Account {
             self.write(conn, Response::ok_code(Code::Unseen(seq), "first unseen"));
         }
     }
+}
+
+fn selected_ending(read_only: bool) -> Ending {
+    let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
+    Ending::new(Status::Ok, Some(Code::word(code)), "")
 }

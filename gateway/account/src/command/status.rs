@@ -7,7 +7,7 @@ use crate::contract::Carry;
 use pimap_types::list::StatusItem;
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
-use pimap_types::{ConnectionId, Flag, MailboxName, Response, Ticket, UidRanges};
+use pimap_types::{ConnectionId, Flag, MailboxName, ModSeq, Response, Ticket, UidRanges};
 
 /// The numbers of a STATUS.
 pub(crate) type Numbers = Vec<(StatusItem, u64)>;
@@ -90,9 +90,18 @@ impl Account {
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else {
             return Counted::Stopped(Progress::Over);
         };
+        if items.contains(&StatusItem::HighestModSeq) {
+            self.enable_condstore(conn);
+            // The gateway's own count is of what it has seen.
+            if let Err(progress) = self.need_mailbox(conn, mailbox, since) {
+                return Counted::Stopped(progress);
+            }
+            self.use_mod_seqs(mailbox);
+        }
         if !self.counts_itself(&owner, mailbox, items) {
+            let own = [StatusItem::AppendLimit, StatusItem::HighestModSeq];
             let mut asked: Vec<StatusItem> =
-                items.iter().copied().filter(|item| *item != StatusItem::AppendLimit).collect();
+                items.iter().copied().filter(|item| !own.contains(item)).collect();
             if asked.is_empty() {
                 // Whether the mailbox is there is still upstream's to say.
                 asked.push(StatusItem::Messages);
@@ -142,6 +151,7 @@ impl Account {
             StatusItem::Unseen => counting.unseen.unwrap_or(0),
             StatusItem::Size => counting.size.unwrap_or(0),
             StatusItem::AppendLimit => self.append_limit(),
+            StatusItem::HighestModSeq => self.mod_seq_of(conn, mailbox),
         };
         Counted::Numbers(items.iter().map(|item| (*item, number(item))).collect())
     }
@@ -165,6 +175,7 @@ impl Account {
                 let number = |item: &StatusItem| match item {
                     StatusItem::Recent => Some(u64::from(self.recent_of(conn, mailbox))),
                     StatusItem::AppendLimit => Some(self.append_limit()),
+                    StatusItem::HighestModSeq => Some(self.mod_seq_of(conn, mailbox)),
                     item => numbers.iter().find(|(told, _)| told == item).map(|(_, number)| *number),
                 };
                 Counted::Numbers(items.iter().filter_map(|item| Some((*item, number(item)?))).collect())
@@ -202,6 +213,11 @@ impl Account {
         self.ensure_verdicts(id, mailbox);
         let verdicts = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox));
         verdicts.is_none_or(|v| !v.view.filter.is_all())
+    }
+
+    fn mod_seq_of(&self, conn: ConnectionId, mailbox: &MailboxName) -> u64 {
+        let owner = self.connections.get(&conn).map(|c| &c.owner);
+        owner.and_then(|owner| self.known_mod_seq(owner, mailbox)).map_or(0, |ModSeq(n)| n)
     }
 
     fn recent_of(&self, conn: ConnectionId, mailbox: &MailboxName) -> u32 {

@@ -2,10 +2,11 @@
 
 use super::outbox::{Gone, Outbox};
 use super::upstream::{AccountUpstream, Carried};
+use pimap_account::contract::FrozenModSeqs;
 use pimap_types::limits::PIECES_IN_FLIGHT_MAX;
 use pimap_types::upstream::{FetchPiece, UpstreamFault, UpstreamReply, UpstreamRequest};
 use pimap_view::UidSet;
-use pimap_wire::encode::{FETCH_TAIL, fetch_head};
+use pimap_wire::encode::{fetch_head, fetch_tail};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -15,10 +16,11 @@ pub async fn fetch(
     request: UpstreamRequest,
     outbox: Arc<Outbox>,
     numbers: Arc<UidSet>,
+    mod_seqs: Option<Arc<FrozenModSeqs>>,
 ) -> UpstreamReply {
     let (to, pieces) = mpsc::channel(PIECES_IN_FLIGHT_MAX);
     let asked = upstream.run(request, Carried::Fetch(to));
-    let written = translate(pieces, &outbox, &numbers);
+    let written = translate(pieces, &outbox, &numbers, mod_seqs.as_deref());
     let (reply, written) = tokio::join!(asked, written);
     match (reply, written) {
         (UpstreamReply::Ok(_) | UpstreamReply::Refused { .. }, Err(Gone)) => {
@@ -33,7 +35,9 @@ async fn translate(
     mut pieces: mpsc::Receiver<FetchPiece>,
     outbox: &Outbox,
     numbers: &UidSet,
+    mod_seqs: Option<&FrozenModSeqs>,
 ) -> Result<(), Gone> {
+    let mut mod_seq = None;
     let open = OpenMessage { outbox, open: false };
     let mut message = open;
     while let Some(piece) = pieces.recv().await {
@@ -42,13 +46,14 @@ async fn translate(
                 if let Some(position) = numbers.rank(uid) {
                     outbox.open_message(&fetch_head(position)).await?;
                     message.open = true;
+                    mod_seq = mod_seqs.map(|mod_seqs| mod_seqs.of(uid));
                 }
             }
             FetchPiece::Bytes(octets) if message.open => outbox.piece(&octets).await?,
             FetchPiece::Bytes(_) => {}
             FetchPiece::End => {
                 if std::mem::take(&mut message.open) {
-                    outbox.close_message(FETCH_TAIL);
+                    outbox.close_message(&fetch_tail(mod_seq));
                 }
             }
         }
@@ -103,7 +108,7 @@ mod tests {
             to.send(FetchPiece::End).await.expect("sent");
         }
         drop(to);
-        translate(pieces, &outbox, &numbers(&[3, 7, 9])).await.expect("written");
+        translate(pieces, &outbox, &numbers(&[3, 7, 9]), None).await.expect("written");
         assert_eq!(written(&outbox).await, "* 2 FETCH (UID 7)\r\n* 3 FETCH (UID 9)\r\n");
     }
 
@@ -114,7 +119,7 @@ mod tests {
         to.send(FetchPiece::Start(uid(1))).await.expect("sent");
         to.send(FetchPiece::Bytes("BODY[] {3}\r\nab".into())).await.expect("sent");
         let numbers = numbers(&[1]);
-        let translating = translate(pieces, &outbox, &numbers);
+        let translating = translate(pieces, &outbox, &numbers, None);
         let interrupting = async {
             assert_eq!(written(&outbox).await, "* 1 FETCH (BODY[] {3}\r\nab");
             outbox.write(&Response::Exists(2));
@@ -134,7 +139,7 @@ mod tests {
         to.send(FetchPiece::Start(uid(1))).await.expect("sent");
         to.send(FetchPiece::Bytes("BODY[] {3}\r\nab".into())).await.expect("sent");
         drop(to);
-        translate(pieces, &outbox, &numbers(&[1])).await.expect("no fault of the handset's");
+        translate(pieces, &outbox, &numbers(&[1]), None).await.expect("no fault of the handset's");
         outbox.write(&Response::tagged(&Tag::new("a"), Status::No, "lost"));
         let taken = poll_fn(|cx| outbox.poll_take(cx)).await;
         assert_eq!(&taken.octets[..], b"* 1 FETCH (BODY[] {3}\r\nab");
@@ -159,7 +164,7 @@ mod tests {
             sent
         };
         let sent = tokio::select! {
-            _ = translate(pieces, &outbox, &numbers) => 0,
+            _ = translate(pieces, &outbox, &numbers, None) => 0,
             sent = flood => sent,
         };
         assert!((1..8).contains(&sent), "{sent} pieces were taken");

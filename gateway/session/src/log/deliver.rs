@@ -8,7 +8,7 @@ use super::SessionLog;
 use crate::mark::{Class, Presence};
 use crate::offer::Offer;
 use crate::told::Told;
-use pimap_types::{Flags, MailboxName, Response, Uid};
+use pimap_types::{Flags, MailboxName, Response, Uid, UidRanges};
 
 /// Which departures may be told now (RFC 3501 7.4.1, F5, F18, F25).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -40,9 +40,13 @@ impl SessionLog {
         if self.has_untold(flush) {
             self.make_room();
         }
+        let qresync = self.qresync;
         let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else {
             return Vec::new();
         };
+        if told.release() {
+            self.dirty.told.insert(mailbox.clone());
+        }
         if told.marks.is_empty() && !told.repeat_exists {
             return Vec::new();
         }
@@ -54,8 +58,9 @@ impl SessionLog {
             lines.push(Response::Exists(told.view.len()));
         }
         tell_flags(told, flush, &mut offer, &mut lines);
-        tell_departures(told, flush, &mut offer, &mut lines);
+        tell_departures(told, flush, qresync, &mut offer, &mut lines);
         tell_arrivals(told, flush, &mut offer, &mut lines);
+        told.release();
         if !lines.is_empty() {
             self.record(&mailbox, offer);
         }
@@ -123,12 +128,18 @@ fn tell_flags(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut Vec<
             told.marks.insert(uid, mark.clone());
         }
         let recent = told.is_recent(uid);
-        lines.push(Response::FetchFlags { seq, uid: Some(uid), flags: flags.clone(), recent });
+        lines.push(Response::FetchFlags { seq, uid: Some(uid), flags: flags.clone(), recent, mod_seq: None });
         offer.flags.push((uid, flags, mark.class));
     }
 }
 
-fn tell_departures(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut Vec<Response>) {
+fn tell_departures(
+    told: &mut Told,
+    flush: Flush,
+    qresync: bool,
+    offer: &mut Offer,
+    lines: &mut Vec<Response>,
+) {
     let tellable: Vec<Uid> = told
         .marks
         .iter()
@@ -140,8 +151,18 @@ fn tell_departures(told: &mut Told, flush: Flush, offer: &mut Offer, lines: &mut
     for uid in tellable {
         let (Some(seq), Some(mark)) = (told.view.rank(uid), told.marks.remove(&uid)) else { continue };
         told.view.remove(uid);
-        lines.push(Response::Expunge(seq));
+        if !qresync {
+            lines.push(Response::Expunge(seq));
+        }
         offer.removed.push((uid, mark.class));
+    }
+    if !offer.removed.is_empty() {
+        offer.withheld_from = told.withheld_from;
+        if qresync {
+            // Only what was told is named, so that the handset's count goes down by as many (RFC 7162 3.2.10.2).
+            let uids = UidRanges::from_uids(offer.removed.iter().map(|(uid, _)| *uid));
+            lines.push(Response::Vanished { earlier: false, uids });
+        }
     }
 }
 

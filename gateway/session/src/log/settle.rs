@@ -3,6 +3,7 @@
 use super::{LastRequest, SessionLog};
 use crate::mark::{Mark, Presence};
 use crate::offer::{BaselineKind, Offer};
+use pimap_types::ModSeq;
 use pimap_types::command::Cursor;
 
 /// A cursor that this log cannot have given, or reaches no further back than.
@@ -77,6 +78,11 @@ impl SessionLog {
             BaselineKind::Continued | BaselineKind::None => {}
         }
         let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else { return };
+        if !offer.removed.is_empty() {
+            // What is told gone once more may have to wait once more.
+            let before = offer.withheld_from.unwrap_or(ModSeq(1));
+            told.withheld_from = Some(told.withheld_from.map_or(before, |known| known.min(before)));
+        }
         for (uid, class) in offer.removed {
             told.view.insert(uid);
             self.dirty.uid(&mailbox, uid);

@@ -51,6 +51,7 @@ pub(super) async fn status_reply(
         StatusItem::UidNext => numbers.uid_next.map(u64::from),
         StatusItem::UidValidity => numbers.uid_validity.map(|v| v.get().into()),
         StatusItem::Unseen => numbers.unseen.map(u64::from),
+        StatusItem::HighestModSeq => None,
         StatusItem::Size => numbers.size,
         // What may be appended is the gateway's to say.
         StatusItem::AppendLimit => None,

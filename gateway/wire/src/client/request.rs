@@ -406,6 +406,8 @@ fn fetch_item(out: &mut Writer, item: &FetchItem) -> Result<(), Unencodable> {
     match item {
         FetchItem::Flags => out.raw("FLAGS"),
         FetchItem::Uid => out.raw("UID"),
+        // A handset's is the gateway's own (F39); what upstream counts is asked for with the facts.
+        FetchItem::ModSeq => return Err(Unencodable::Octets),
         FetchItem::InternalDate => out.raw("INTERNALDATE"),
         FetchItem::Size => out.raw("RFC822.SIZE"),
         FetchItem::Envelope => out.raw("ENVELOPE"),

@@ -93,6 +93,7 @@ fn write_key(out: &mut Writer, key: &SearchKey, depth: usize) -> Result<(), Sear
             write_set(out, set)?;
         }
         SearchKey::Recent
+        | SearchKey::ModSeq(_)
         | SearchKey::New
         | SearchKey::Old
         | SearchKey::DaysBeforeToday(_)

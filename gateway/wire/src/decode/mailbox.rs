@@ -1,6 +1,6 @@
 //! Commands on whole mailboxes (RFC 3501 6.3).
 
-use super::{DecodeError, Parsed, Scanner};
+use super::{DecodeError, Parsed, Scanner, mod_seq};
 use pimap_types::limits::MAILBOX_NAME_BYTES_MAX;
 use pimap_types::{Command, MailboxName};
 
@@ -23,6 +23,13 @@ pub(super) fn checked(name: Option<&str>) -> Parsed<MailboxName> {
 pub(super) fn argument(scanner: &mut Scanner<'_>) -> Parsed<MailboxName> {
     scanner.space()?;
     mailbox(scanner)
+}
+
+/// SELECT and EXAMINE, with parameters (RFC 4466 2.1).
+pub(super) fn select(scanner: &mut Scanner<'_>, read_only: bool) -> Parsed<Command> {
+    let mailbox = argument(scanner)?;
+    let parameters = mod_seq::select_parameters(scanner)?;
+    Ok(Command::Select { mailbox, read_only, parameters })
 }
 
 pub(super) fn rename(scanner: &mut Scanner<'_>) -> Parsed<Command> {

@@ -4,7 +4,7 @@
 use super::mailbox::argument;
 use super::section::section_item;
 use super::set::target;
-use super::{DecodeError, Parsed, Scanner};
+use super::{DecodeError, Parsed, Scanner, mod_seq};
 use crate::search;
 use pimap_types::command::{FetchItem, StoreChange, StoreMode};
 use pimap_types::{Command, Flag, Flags};
@@ -32,8 +32,14 @@ fn numbered(name: &str, by_uid: bool, scanner: &mut Scanner<'_>) -> Parsed<Comma
         target(by_uid, scanner)
     };
     match name {
-        "FETCH" => Ok(Command::Fetch(messages(scanner)?, fetch_items(scanner)?)),
-        "STORE" => Ok(Command::Store(messages(scanner)?, store_change(scanner)?)),
+        "FETCH" => {
+            let (target, items) = (messages(scanner)?, fetch_items(scanner)?);
+            Ok(Command::Fetch(target, items, mod_seq::changed_since(scanner, by_uid)?))
+        }
+        "STORE" => {
+            let (target, unchanged_since) = (messages(scanner)?, mod_seq::unchanged_since(scanner)?);
+            Ok(Command::Store(target, store_change(scanner)?, unchanged_since))
+        }
         "COPY" => Ok(Command::Copy(messages(scanner)?, argument(scanner)?)),
         "MOVE" => Ok(Command::Move(messages(scanner)?, argument(scanner)?)),
         "SEARCH" => {
@@ -86,6 +92,7 @@ fn fetch_item(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
         b"FULL" => return Ok(vec![Flags, InternalDate, Size, Envelope, Body]),
         b"FLAGS" => Flags,
         b"UID" => Uid,
+        b"MODSEQ" => ModSeq,
         b"INTERNALDATE" => InternalDate,
         b"RFC822.SIZE" => Size,
         b"ENVELOPE" => Envelope,

@@ -3,6 +3,7 @@
 mod auth;
 mod list;
 mod message;
+mod mod_seq;
 mod pimap;
 
 use super::*;
@@ -154,17 +155,23 @@ fn login_names_users_and_devices() {
 fn enable_and_mailbox_commands() {
     check("ENABLE condstore XPIMAPACK", Command::Enable(vec!["CONDSTORE".into(), "XPIMAPACK".into()]));
     refused(Status::Bad, &["ENABLE", "ENABLE ", "ENABLE A  B", &format!("ENABLE{}", " A".repeat(65))]);
-    check("SELECT inbox", Command::Select { mailbox: mailbox("INBOX"), read_only: false });
-    check("EXAMINE \"My Mail\"", Command::Select { mailbox: mailbox("My Mail"), read_only: true });
+    check(
+        "SELECT inbox",
+        Command::Select { mailbox: mailbox("INBOX"), read_only: false, parameters: Default::default() },
+    );
+    check(
+        "EXAMINE \"My Mail\"",
+        Command::Select { mailbox: mailbox("My Mail"), read_only: true, parameters: Default::default() },
+    );
     check("CREATE {5+}\r\n&APg-", Command::Create(mailbox("&APg-")));
     check("DELETE a]b", Command::Delete(mailbox("a]b")));
     check("RENAME a \"b c\"", Command::Rename(mailbox("a"), mailbox("b c")));
     check("SUBSCRIBE a", Command::Subscribe(mailbox("a")));
     check("UNSUBSCRIBE a", Command::Unsubscribe(mailbox("a")));
     use StatusItem::*;
-    let items = vec![Messages, Unseen, UidNext, Recent, UidValidity, Size, AppendLimit];
+    let items = vec![Messages, Unseen, UidNext, Recent, UidValidity, Size, AppendLimit, HighestModSeq];
     check(
-        "STATUS a (MESSAGES unseen UIDNEXT RECENT MESSAGES UIDVALIDITY SIZE appendlimit)",
+        "STATUS a (MESSAGES unseen UIDNEXT RECENT MESSAGES UIDVALIDITY SIZE appendlimit HighestModSeq)",
         Command::Status(mailbox("a"), items),
     );
     refused(Status::No, &["SELECT \"\"", &format!("SELECT {}", "x".repeat(1_025))]);
@@ -174,14 +181,12 @@ fn enable_and_mailbox_commands() {
             "SELECT",
             "SELECT a b",
             "SELECT (a)",
-            "SELECT a (CONDSTORE)",
             "SELECT {4+}\r\na\r\nb",
             "SELECT {2+}\r\n\u{f6}",
             "RENAME a",
             "SELECT \"a\tb\"",
             "STATUS a ()",
             "STATUS a MESSAGES",
-            "STATUS a (HIGHESTMODSEQ)",
             "STATUS a (MESSAGES ",
             "STATUS a (MESSAGES) x",
             "SELECT *",

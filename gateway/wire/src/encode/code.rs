@@ -1,7 +1,7 @@
 //! Response codes (RFC 3501 7.1, RFC 4315 3, design D5).
 
-use super::string::{write_flag, write_list, write_set};
-use pimap_types::{Code, Flag};
+use super::string::{write_flag, write_list, write_ranges, write_set};
+use pimap_types::{Code, Flag, ModSeq};
 use std::io::Write;
 
 /// `[code] ` with the space behind it. A COPYUID without UIDs says nothing and is left out.
@@ -31,6 +31,12 @@ pub(super) fn write_code(code: &Code, out: &mut Vec<u8>) {
             out.push(b' ');
             write_set(target, out);
             written
+        }
+        Code::HighestModSeq(ModSeq(n)) => write!(out, "HIGHESTMODSEQ {n}"),
+        Code::Modified(ranges) => {
+            out.extend_from_slice(b"MODIFIED ");
+            write_ranges(ranges, out);
+            Ok(())
         }
         Code::Capability(words) => {
             out.extend_from_slice(b"CAPABILITY ");

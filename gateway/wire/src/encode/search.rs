@@ -2,14 +2,17 @@
 
 use super::string::{write_number, write_quoted, write_ranges};
 use pimap_types::response::SearchItem;
-use pimap_types::{Tag, Threads};
+use pimap_types::{ModSeq, Tag, Threads};
 
-/// `SEARCH n …`, `SORT n …`
-pub(super) fn write_numbers(word: &str, numbers: &[u32], out: &mut Vec<u8>) {
+/// `SEARCH n …`, `SORT n …`, with the mod-sequence where one was searched for (RFC 7162 3.1.5, 3.1.6).
+pub(super) fn write_numbers(word: &str, numbers: &[u32], mod_seq: Option<ModSeq>, out: &mut Vec<u8>) {
     out.extend_from_slice(word.as_bytes());
     for number in numbers {
         out.push(b' ');
         write_number(*number, out);
+    }
+    if let Some(ModSeq(n)) = mod_seq {
+        out.extend_from_slice(format!(" (MODSEQ {n})").as_bytes());
     }
 }
 
@@ -81,6 +84,10 @@ pub(super) fn write_extended(tag: Option<&Tag>, by_uid: bool, items: &[SearchIte
             SearchItem::All(ranges) => {
                 out.extend_from_slice(b" ALL ");
                 write_ranges(ranges, out);
+                continue;
+            }
+            SearchItem::ModSeq(ModSeq(number)) => {
+                out.extend_from_slice(format!(" MODSEQ {number}").as_bytes());
                 continue;
             }
         };

@@ -83,13 +83,15 @@ fn data_of_rfc_3501() {
         uid,
         flags: Flags::new(flags.iter().cloned()),
         recent,
+        mod_seq: None,
     };
     check(fetch(None, &[Flag::Seen], false), "* 49 FETCH (FLAGS (\\Seen))");
     check(fetch(Some(uid(7)), &[Flag::Deleted], true), "* 49 FETCH (UID 7 FLAGS (\\Deleted \\Recent))");
     check(fetch(None, &[], true), "* 49 FETCH (FLAGS (\\Recent))");
     check(Response::Flags(Flags::new([Flag::Answered])), "* FLAGS (\\Answered)");
-    check(Response::Search(vec![2, 84, 882]), "* SEARCH 2 84 882");
-    check(Response::Search(vec![]), "* SEARCH");
+    check(Response::Search(vec![2, 5], Some(ModSeq(917_162_500))), "* SEARCH 2 5 (MODSEQ 917162500)");
+    check(Response::Search(vec![2, 84, 882], None), "* SEARCH 2 84 882");
+    check(Response::Search(vec![], None), "* SEARCH");
     let list = |subscribed, attributes: &[&str], delimiter, name: &str| Response::List {
         subscribed,
         item: ListItem {
@@ -110,7 +112,10 @@ fn data_of_rfc_3501() {
         Response::Status(MailboxName::new("blurdy\"bloop"), items),
         "* STATUS \"blurdy\\\"bloop\" (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 9 UNSEEN 3)",
     );
-    assert_eq!([&fetch_head(seq(3)), FETCH_TAIL].concat(), b"* 3 FETCH ()\r\n");
+    assert_eq!([fetch_head(seq(3)), fetch_tail(None)].concat(), b"* 3 FETCH ()\r\n");
+    let counted =
+        [&fetch_head(seq(3))[..], b"UID 7", &fetch_tail(Some(ModSeq(9_223_372_036_854_775_807)))].concat();
+    assert_eq!(counted, b"* 3 FETCH (UID 7 MODSEQ (9223372036854775807))\r\n");
 }
 
 #[test]
@@ -265,8 +270,8 @@ fn extended_searches() {
 fn sorted_and_threaded() {
     use pimap_types::Threads;
     use pimap_types::thread::Place;
-    check(Response::Sort(vec![2, 84, 882]), "* SORT 2 84 882");
-    check(Response::Sort(vec![]), "* SORT");
+    check(Response::Sort(vec![2, 84, 882], None), "* SORT 2 84 882");
+    check(Response::Sort(vec![], None), "* SORT");
     let threads = |places: &[(u32, u32)]| {
         let place = |(depth, n): &(u32, u32)| Place { depth: *depth, message: Some(*n).filter(|n| *n > 0) };
         Response::Thread(Threads { places: places.iter().map(place).collect() })

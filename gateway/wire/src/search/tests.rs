@@ -107,7 +107,6 @@ fn bad_programs() {
         "CHARSET UTF-8 TEXT {2+}\r\n\u{f6}x",
         "ALL\0",
         "TEXT {1+}\r\n\0",
-        "MODSEQ 1",
     ] {
         assert_eq!(program(text), Err(Status::Bad), "{text:?}");
     }

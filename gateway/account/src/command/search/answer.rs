@@ -18,10 +18,10 @@ impl Account {
         tag: Option<Tag>,
         found: &UidRanges,
     ) -> Progress {
-        let (by_uid, returns) = match command {
-            Command::Search { by_uid, returns, .. } => (*by_uid, returns),
+        let (by_uid, returns, counted) = match command {
+            Command::Search { by_uid, returns, program, .. } => (*by_uid, returns, program.names_mod_seq()),
             Command::Sort { .. } => {
-                self.write(conn, Response::Sort(Vec::new()));
+                self.write(conn, Response::Sort(Vec::new(), None));
                 return ok();
             }
             _ => {
@@ -32,12 +32,14 @@ impl Account {
         let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
         let view = self.numbers(&owner, &mailbox);
         let found = view.intersect_ranges(found);
+        let told_of = returns.as_ref().map_or_else(|| found.clone(), |returns| saved_of(returns, &found));
+        let mod_seq = if counted { self.highest_of(conn, &mailbox, told_of.iter()) } else { None };
         let Some(returns) = returns else {
             let numbers = match by_uid {
                 true => found.iter().map(Uid::get).collect(),
                 false => translate::positions(&view, &found),
             };
-            self.write(conn, Response::Search(numbers));
+            self.write(conn, Response::Search(numbers, mod_seq));
             return ok();
         };
         if returns.save
@@ -45,7 +47,8 @@ impl Account {
         {
             session.save(&saved_of(returns, &found));
         }
-        if let Some(items) = items(returns, &view, &found, by_uid) {
+        if let Some(mut items) = items(returns, &view, &found, by_uid) {
+            items.extend(mod_seq.map(SearchItem::ModSeq));
             self.write(conn, Response::ExtendedSearch { tag, by_uid, items });
         }
         ok()
@@ -59,12 +62,15 @@ impl Account {
         reduced: &Reduced,
         sorted: &[Uid],
     ) -> Progress {
-        let Command::Sort { by_uid, .. } = command else { return Progress::Over };
+        let Command::Sort { by_uid, program, .. } = command else { return Progress::Over };
         let Some((owner, mailbox)) = self.selected_of(conn) else { return Progress::Over };
         let view = self.numbers(&owner, &mailbox);
         let mut name = names(&view, reduced, *by_uid);
-        let numbers = sorted.iter().filter_map(|uid| name(*uid)).collect();
-        self.write(conn, Response::Sort(numbers));
+        let (told, numbers): (Vec<Uid>, _) =
+            sorted.iter().filter_map(|uid| Some((*uid, name(*uid)?))).unzip();
+        let counted = program.names_mod_seq();
+        let mod_seq = if counted { self.highest_of(conn, &mailbox, told.into_iter()) } else { None };
+        self.write(conn, Response::Sort(numbers, mod_seq));
         ok()
     }
 

@@ -4,10 +4,11 @@
 //! upstream says, and one program without sequence numbers that upstream is to decide for the rest. Refuses numbers beyond the
 //! view. Hidden messages do not matter: what comes out is true of the visible ones, and everything else is cut away.
 
+use crate::mod_seq::ModSeqs;
 use pimap_types::limits::{NESTING_MAX, UPSTREAM_SEARCH_RANGES_MAX};
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};
-use pimap_types::{Flag, UidRanges};
+use pimap_types::{Flag, ModSeq, UidRanges};
 use pimap_view::{UidSet, translate};
 
 #[cfg(test)]
@@ -24,6 +25,8 @@ pub(super) struct Known<'a> {
     pub(super) saved: &'a UidRanges,
     /// UIDs from here on are recent (F27); zero: none.
     pub(super) recent_from: u32,
+    /// The gateway's mod-sequences (F39).
+    pub(super) mod_seqs: &'a ModSeqs,
     /// The handset knows the view: positions mean something (F8).
     pub(super) synchronised: bool,
     /// Upstream knows OLDER and YOUNGER (RFC 5032).
@@ -148,6 +151,10 @@ impl Reducer<'_> {
             }
             SearchKey::Older(_) | SearchKey::Younger(_) if !self.known.within => {
                 return Err(Irreducible::NotInSearch("the mail server does not know OLDER and YOUNGER"));
+            }
+            SearchKey::ModSeq(ModSeq(from)) => {
+                let before = ModSeq(from.saturating_sub(1));
+                Part::Known(self.known.mod_seqs.changed_since(before, &self.everything))
             }
             SearchKey::DaysBeforeToday(_) => {
                 return Err(Irreducible::NotInSearch("DAYSBEFORETODAY belongs to filters"));

@@ -66,11 +66,12 @@ impl Task<'_> {
                 let asked = upstream.run(request, Carried::Nothing);
                 self.questions.spawn(async move { (ticket, asked.await) })
             }
-            Carry::FetchTo(conn, numbers) => match self.seats.get(&conn) {
+            Carry::FetchTo(conn, numbers, mod_seqs) => match self.seats.get(&conn) {
                 Some(seat) => {
                     let outbox = Arc::clone(&seat.outbox);
-                    self.questions
-                        .spawn(async move { (ticket, fetch(upstream, request, outbox, numbers).await) })
+                    self.questions.spawn(async move {
+                        (ticket, fetch(upstream, request, outbox, numbers, mod_seqs).await)
+                    })
                 }
                 None => self.questions.spawn(cancelled(ticket)),
             },

@@ -72,6 +72,7 @@ fn reduced(program: &SearchKey, session: &Session) -> Result<Reduced, Irreducibl
         view: &view,
         saved: &saved,
         recent_from: session.recent_from,
+        mod_seqs: &ModSeqs::starting(1),
         synchronised: true,
         within: true,
     };
@@ -241,8 +242,14 @@ fn scattered_sets_cost_no_long_command() {
 #[test]
 fn numbers_mean_nothing_before_the_mailbox_is_synchronised() {
     let view = UidSet::from_ranges(&ranges([3, 4])).expect("few");
-    let known =
-        Known { view: &view, saved: &UidRanges::new(), recent_from: 0, synchronised: false, within: true };
+    let known = Known {
+        view: &view,
+        saved: &UidRanges::new(),
+        recent_from: 0,
+        mod_seqs: &ModSeqs::starting(1),
+        synchronised: false,
+        within: true,
+    };
     let first = SequenceSet(vec![(SetNumber::Number(1), SetNumber::Number(1))]);
     for key in [SearchKey::Sequence(first.clone()), SearchKey::Saved] {
         let program = SearchKey::Not(Box::new(key));
