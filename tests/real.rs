@@ -30,6 +30,8 @@ mod push;
 mod repeat;
 #[path = "real/resume.rs"]
 mod resume;
+#[path = "real/search.rs"]
+mod search;
 #[path = "real/session.rs"]
 mod session;
 #[path = "real/stage.rs"]
