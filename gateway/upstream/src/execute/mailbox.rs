@@ -1,6 +1,6 @@
 //! Requests about whole mailboxes that change nothing: LIST, LSUB, NAMESPACE, STATUS.
 
-use super::{is_ok, refused, run_for};
+use super::{is_ok, open, refused, run_for};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use pimap_types::MailboxName;
@@ -89,6 +89,7 @@ pub(crate) async fn status(
     items: &[StatusItem],
     mod_seq: bool,
 ) -> Result<(Condition, Option<StatusNumbers>), Fault> {
+    open::leave(connection, mailbox).await?;
     let (condition, collected) = run_for(connection, &Request::Status { mailbox, items, mod_seq }).await?;
     connection.notice(&collected);
     let mine = collected.statuses.iter().rev().find(|(name, _)| name == mailbox);

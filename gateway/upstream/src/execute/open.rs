@@ -59,6 +59,25 @@ pub(super) async fn open_to_fetch(
     open(connection, at, items.iter().any(FetchItem::sets_seen)).await
 }
 
+/// Leaves the mailbox if it is open: a STATUS of it is told from the moment when it was last looked at, however long ago
+/// (NQ-059, RFC 3501 6.3.10). Never by CLOSE, which would expunge (NQ-053, NQ-054).
+pub(super) async fn leave(connection: &mut Connection, mailbox: &MailboxName) -> Result<(), Fault> {
+    if connection.selected.as_ref().is_none_or(|selected| selected.mailbox != *mailbox) {
+        return Ok(());
+    }
+    let can_leave = connection.announced.has("UNSELECT");
+    // Without UNSELECT at least it is looked at now.
+    let request = if can_leave { Request::Unselect } else { Request::Noop };
+    let (condition, collected) = run_for(connection, &request).await?;
+    connection.notice(&collected);
+    match is_ok(&condition) {
+        true if can_leave => connection.selected = None,
+        true => {}
+        false => return Err(Fault::Lost),
+    }
+    Ok(())
+}
+
 /// How to open a mailbox without asking for changes.
 pub(crate) fn plain(connection: &Connection) -> Resync {
     let ask = connection.capabilities.condstore && !connection.condstore;

@@ -26,6 +26,8 @@ pub enum Request<'a> {
     Capability,
     /// NOOP
     Noop,
+    /// UNSELECT (RFC 3691)
+    Unselect,
     /// LOGOUT
     Logout,
     /// ID (RFC 2971): names of fields and their values.
@@ -220,6 +222,7 @@ impl Request<'_> {
         match self {
             Request::Capability => out.raw("CAPABILITY"),
             Request::Noop => out.raw("NOOP"),
+            Request::Unselect => out.raw("UNSELECT"),
             Request::Logout => out.raw("LOGOUT"),
             Request::StartTls => out.raw("STARTTLS"),
             Request::Id(fields) => {
