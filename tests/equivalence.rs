@@ -15,6 +15,8 @@
 mod act;
 #[path = "equivalence/draw.rs"]
 mod draw;
+#[path = "equivalence/letter.rs"]
+mod letter;
 #[path = "equivalence/play.rs"]
 mod play;
 #[path = "equivalence/shorten.rs"]

@@ -3,7 +3,7 @@
 use pimap_tests::world::rng::Rng;
 
 use crate::act::{Act, End, Key, Set, Step};
-use crate::play::LETTERS;
+use crate::letter::LETTERS;
 
 const MAILBOXES: [&str; 3] = ["INBOX", "Work", "Work/Deep"];
 
@@ -106,11 +106,11 @@ pub fn steps(seed: u64, count: usize) -> Vec<Step> {
 }
 
 fn act(rng: &mut Rng) -> Act {
-    let mailbox = *rng.pick(&MAILBOXES);
+    let mailbox = word(rng, &MAILBOXES);
     match rng.below(100) {
         0..=11 => Act::Select { mailbox, read_only: rng.chance(15) },
         12..=14 => Act::Leave { close: rng.chance(50) },
-        15..=29 => Act::Fetch { set: set(rng), items: *rng.pick(&ITEMS) },
+        15..=29 => Act::Fetch { set: set(rng), items: word(rng, &ITEMS) },
         30..=46 => Act::Store { set: set(rng), change: change(rng) },
         47..=54 => Act::Copy {
             set: set(rng),
@@ -122,19 +122,23 @@ fn act(rng: &mut Rng) -> Act {
         73..=84 => Act::Append {
             mailbox,
             letter: rng.below(LETTERS.len()),
-            flags: if rng.chance(50) { "" } else { *rng.pick(&FLAGS) },
+            flags: if rng.chance(50) { "" } else { word(rng, &FLAGS) },
             outside: rng.chance(50),
         },
         85..=88 => Act::Status { mailbox },
         89..=93 => Act::Hidden { place: rng.below(16), expunge: rng.chance(40) },
-        _ => Act::Plain(*rng.pick(&PLAIN)),
+        _ => Act::Plain(word(rng, &PLAIN)),
     }
 }
 
+fn word(rng: &mut Rng, words: &[&'static str]) -> &'static str {
+    words[rng.below(words.len())]
+}
+
 fn change(rng: &mut Rng) -> String {
-    let sign = *rng.pick(&["+", "+", "-", ""]);
+    let sign = word(rng, &["+", "+", "-", ""]);
     let silent = if rng.chance(25) { ".SILENT" } else { "" };
-    format!("{sign}FLAGS{silent} ({})", rng.pick(&FLAGS))
+    format!("{sign}FLAGS{silent} ({})", word(rng, &FLAGS))
 }
 
 fn set(rng: &mut Rng) -> Set {
@@ -166,6 +170,6 @@ fn key(rng: &mut Rng, depth: usize) -> Key {
             let set = set(rng);
             Key::Set(Set { end: if set.end == End::Beyond { End::Nothing } else { set.end }, ..set })
         }
-        _ => Key::Plain(*rng.pick(&KEYS)),
+        _ => Key::Plain(word(rng, &KEYS)),
     }
 }
