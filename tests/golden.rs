@@ -11,6 +11,16 @@ fn play(name: &str) {
 }
 
 #[test]
+fn append_several() {
+    play("append-several.pimap");
+}
+
+#[test]
+fn append_several_poor() {
+    play("append-several-poor.pimap");
+}
+
+#[test]
 fn batch() {
     play("batch.pimap");
 }
@@ -18,6 +28,11 @@ fn batch() {
 #[test]
 fn batch_literals() {
     play("batch-literals.pimap");
+}
+
+#[test]
+fn catenate_hidden() {
+    play("catenate-hidden.pimap");
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Sim {
                 notify: rng.chance(50),
                 mailboxes: true,
                 sort: false,
+                append: true,
             },
             _ => Traits::RICH,
         };

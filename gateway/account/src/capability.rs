@@ -36,6 +36,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("LIST-EXTENDED", Needs::Nothing),
     ("LIST-STATUS", Needs::Nothing),
     ("SPECIAL-USE", Needs::Upstream("SPECIAL-USE")),
+    ("MULTIAPPEND", Needs::Upstream("MULTIAPPEND")),
+    ("CATENATE", Needs::Upstream("CATENATE")),
     ("STATUS=SIZE", Needs::Upstream("STATUS=SIZE")),
     ("ENABLE", Needs::Nothing),
     ("COMPRESS=DEFLATE", Needs::Tcp),

@@ -124,6 +124,7 @@ pub enum TransportKind {
     HttpStream,
 }
 
+pub use crate::append::AppendRules;
 pub use crate::mod_seq::FrozenModSeqs;
 pub use pimap_session::RequestKey;
 
@@ -196,9 +197,9 @@ pub enum Carry {
     /// `numbers` (frozen for the command's life; F25). Messages not in `numbers` are dropped. With mod-sequences, the message's is
     /// written as its last item: upstream is never asked for it (F39).
     FetchTo(ConnectionId, Arc<UidSet>, Option<Arc<FrozenModSeqs>>),
-    /// An APPEND's octets are taken from the connection (after `+` for a synchronizing literal). The driver swallows them
-    /// itself when a command is answered without being asked for.
-    AppendFrom(ConnectionId),
+    /// An APPEND's octets, and what follows its literals, are taken from the connection (after `+` for a synchronizing literal).
+    /// The driver swallows them itself when a command is answered without being asked for.
+    AppendFrom(ConnectionId, Arc<AppendRules>),
 }
 
 /// A device to wake.

@@ -67,6 +67,20 @@ impl Device {
         }
     }
 
+    /// Mailboxes with filters of their own.
+    pub(crate) fn filtered_mailboxes(&self) -> impl Iterator<Item = &MailboxName> {
+        self.activations.keys().filter_map(|scope| match scope {
+            FilterScope::Mailbox(mailbox) => Some(mailbox),
+            FilterScope::AllMailboxes => None,
+        })
+    }
+
+    /// Whether nothing is hidden in mailboxes without filters of their own.
+    pub(crate) fn sees_all_elsewhere(&self) -> bool {
+        let all = self.activations.get(&FilterScope::AllMailboxes);
+        all.and_then(|names| names.0.as_deref()).is_none_or(|view| view == "ALL")
+    }
+
     /// The names of the filters active for a mailbox: its own, else those for ALL, else the defaults (PI-029).
     pub(crate) fn filter_names(&self, mailbox: &MailboxName) -> (Arc<str>, Arc<str>) {
         let own = self.activations.get(&FilterScope::Mailbox(mailbox.clone()));

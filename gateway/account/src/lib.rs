@@ -10,6 +10,7 @@
 pub mod contract;
 
 pub mod account;
+pub mod append;
 mod apply;
 pub mod capability;
 mod command;

@@ -9,6 +9,7 @@ use crate::front::{Front, Settings};
 use futures_util::future::BoxFuture;
 use pimap_account::Options;
 use pimap_store::{Answer, Loaded, Memory, Sealer, Store};
+use pimap_types::append::AppendPiece;
 use pimap_types::rows::{Batch, IndexKey, StoreFault};
 use pimap_types::upstream::{
     Announced, Data, Delta, Synced, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
@@ -162,12 +163,20 @@ impl AccountUpstream for EmptyMail {
                 (UpstreamRequest::Sync { .. }, _) => UpstreamReply::Ok(Data::Synced(Box::new(empty()))),
                 (UpstreamRequest::Append(append), Carried::Append(mut from)) => {
                     let mut message = Vec::new();
-                    while let Some(piece) = from.recv().await {
-                        message.extend_from_slice(&piece);
+                    loop {
+                        match from.recv().await {
+                            Some(AppendPiece::Bytes(piece)) => message.extend_from_slice(&piece),
+                            Some(AppendPiece::Parts(parts)) => {
+                                message.extend(format!("{parts:?}").into_bytes())
+                            }
+                            Some(AppendPiece::Refused { code, text }) => {
+                                return UpstreamReply::Refused { code: Some(code), text, data: None };
+                            }
+                            Some(AppendPiece::End) => break,
+                            None => return UpstreamReply::Failed(UpstreamFault::Cancelled),
+                        }
                     }
-                    if message.len() as u64 != append.size {
-                        return UpstreamReply::Failed(UpstreamFault::Cancelled);
-                    }
+                    assert!(append.streams().is_some());
                     appended.lock().expect("lock").push(message);
                     UpstreamReply::Ok(Data::Appended(None))
                 }

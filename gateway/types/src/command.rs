@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::set::SequenceSet;
 use std::sync::Arc;
 
+pub use crate::append::{Append, AppendPart};
 pub use crate::list::{ListPattern, StatusItem};
 
 /// Which messages a command names: by UID or by position in the client view. Never a bare number.
@@ -139,7 +140,7 @@ pub enum Command {
     Expunge,
     /// UID EXPUNGE (RFC 4315)
     UidExpunge(Target),
-    /// APPEND (6.3.11); the message follows as a stream of exactly `size` octets.
+    /// APPEND (6.3.11), its octets streamed behind it.
     Append(Append),
     /// IDLE (RFC 2177); ended by DONE.
     Idle,
@@ -329,19 +330,6 @@ pub enum StoreMode {
     Add,
     /// `-FLAGS`
     Remove,
-}
-
-/// The arguments of APPEND.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Append {
-    /// The target mailbox.
-    pub mailbox: MailboxName,
-    /// Flags to set.
-    pub flags: Flags,
-    /// INTERNALDATE as `" 1-Feb-2004 10:00:00 +0000"` without quotes, checked.
-    pub date: Option<String>,
-    /// The message's octets.
-    pub size: u64,
 }
 
 /// A cursor as a handset presents it: `<incarnation>.<n>` (design D5).

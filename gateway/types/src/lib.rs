@@ -4,9 +4,10 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`message`], [`search`], [`thread`], [`mod_seq`],
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`append`], [`message`], [`search`], [`thread`], [`mod_seq`],
 //! [`credential`], [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
 
+pub mod append;
 pub mod command;
 pub mod credential;
 pub mod ids;

@@ -15,6 +15,10 @@ pub const LITERALS_PER_COMMAND_MAX: usize = 64;
 pub const COMMAND_BYTES_MAX: usize = 1 << 20;
 /// The message of an APPEND; longer: NO `[TOOBIG]`. It is streamed, never held.
 pub const APPEND_BYTES_MAX: u64 = 128 << 20;
+/// Parts of one APPEND (messages, texts, URLs); more: NO `[LIMIT]`.
+pub const APPEND_PARTS_MAX: usize = 4_096;
+/// A URL of CATENATE in bytes; longer: NO `[BADURL]`.
+pub const URL_BYTES_MAX: usize = 4_096;
 /// A non-synchronizing literal over its limit is swallowed up to this size; beyond it the connection is closed
 /// with BYE, since reading on would cost more than it is worth.
 pub const SWALLOW_BYTES_MAX: u64 = 256 << 20;

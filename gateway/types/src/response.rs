@@ -34,8 +34,8 @@ pub enum Code {
     Unseen(MobileSeq),
     /// `PERMANENTFLAGS (…)`; `keywords` adds `\*`.
     PermanentFlags(Flags, bool),
-    /// `APPENDUID validity uid` (RFC 4315 3)
-    AppendUid(UidValidity, Uid),
+    /// `APPENDUID validity uids` (RFC 4315 3), ascending in the order of the messages.
+    AppendUid(UidValidity, UidRanges),
     /// `COPYUID validity source target` (RFC 4315 3). The target's order follows the source's, hence pairs as
     /// upstream wrote them.
     CopyUid(UidValidity, UidRanges, UidRanges),

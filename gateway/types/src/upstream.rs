@@ -178,7 +178,7 @@ pub enum Data {
     /// UIDs that are gone.
     Expunged(UidRanges),
     /// APPENDUID, where upstream has UIDPLUS.
-    Appended(Option<(UidValidity, Uid)>),
+    Appended(Option<(UidValidity, UidRanges)>),
     /// Mailboxes.
     Listed(Vec<ListItem>),
     /// Namespaces.

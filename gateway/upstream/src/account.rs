@@ -5,7 +5,7 @@ use crate::credentials::Credentials;
 use crate::execute;
 use crate::pool::Pool;
 use crate::watch::{self, WatchState};
-use bytes::Bytes;
+use pimap_types::append::AppendPiece;
 use pimap_types::upstream::{FetchPiece, UpstreamEvent, UpstreamReply, UpstreamRequest, WatchList};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -19,8 +19,9 @@ pub enum BodyStream {
     None,
     /// Where the pieces of a FETCH go. Dropping the receiver cancels the FETCH.
     Fetch(mpsc::Sender<FetchPiece>),
-    /// Where the octets of an APPEND come from. They are asked for only when the server is willing; ending early cancels.
-    Append(mpsc::Receiver<Bytes>),
+    /// Where an APPEND's octets and what follows them come from. They are asked for only when the server is willing; closing early
+    /// cancels.
+    Append(mpsc::Receiver<AppendPiece>),
 }
 
 /// The upstream side of one account: its watching connection and its pool. Cheap to clone; everything ends when the last clone is

@@ -137,6 +137,16 @@ impl Connection {
         self.last_number += 1;
         let Encoded { parts, message_waits } =
             request.encode(self.last_number, self.capabilities.literal_plus)?;
+        self.send_parts(&parts, message_waits, collected).await
+    }
+
+    /// Writes parts of a command, waiting for `+` between them and, if so said, behind the last.
+    pub(crate) async fn send_parts(
+        &mut self,
+        parts: &[Vec<u8>],
+        message_waits: bool,
+        collected: &mut Collected,
+    ) -> Result<Option<Condition>, Fault> {
         let last = parts.len().saturating_sub(1);
         for (at, part) in parts.iter().enumerate() {
             self.write(part).await?;

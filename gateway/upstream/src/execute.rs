@@ -4,6 +4,7 @@
 //! command that depends on it is sent (F22); NOOP first when the connection has seen less than the owner (F21); what was lost
 //! after a change was sent is in doubt and never repeated (F45).
 
+mod append;
 mod change;
 mod mailbox;
 pub(crate) mod open;
@@ -16,6 +17,7 @@ use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::pool::{Lease, Pool};
+use append::Appending;
 use pimap_types::MailboxName;
 use pimap_types::response::Status;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
@@ -26,7 +28,8 @@ pub(crate) use read::fetch_facts;
 
 /// Carries out one request.
 pub(crate) async fn run(pool: &Pool, request: UpstreamRequest, stream: BodyStream) -> UpstreamReply {
-    let mut attempt = Attempt { pool, request: &request, stream, streamed: false };
+    let mut attempt =
+        Attempt { pool, request: &request, stream, streamed: false, appending: Appending::default() };
     match attempt.run().await {
         Ok(reply) => reply,
         Err((fault, in_doubt)) => UpstreamReply::Failed(fault.told(in_doubt)),
@@ -40,6 +43,7 @@ struct Attempt<'a> {
     stream: BodyStream,
     /// Something has passed through the stream: the request cannot be begun again.
     streamed: bool,
+    appending: Appending,
 }
 
 impl Attempt<'_> {
@@ -51,6 +55,8 @@ impl Attempt<'_> {
             let outcome = self.on(&mut lease).await;
             let in_doubt = lease.connection.in_doubt;
             match outcome {
+                // A connection in the middle of a command is of no use to anybody.
+                Ok(reply) if self.appending.spoiled => return Ok(reply),
                 Ok(reply) => {
                     self.pool.give_back(lease);
                     return Ok(reply);
@@ -62,7 +68,15 @@ impl Attempt<'_> {
                 }
                 // A connection that died while it had no work says nothing about upstream: once more, on a new one.
                 Err(Fault::Lost) if lease.reused && !in_doubt && !self.streamed => fresh = true,
-                Err(fault) => return Err((fault, in_doubt)),
+                Err(fault) => {
+                    drop(lease);
+                    if let (true, UpstreamRequest::Append(append)) = (in_doubt, self.request)
+                        && let Some(reply) = self.appending.verified(self.pool, append).await
+                    {
+                        return Ok(reply);
+                    }
+                    return Err((fault, in_doubt));
+                }
             }
         }
     }
@@ -130,8 +144,12 @@ impl Attempt<'_> {
                 change::expunge(connection, uids).await
             }
             Append(append) => {
-                let BodyStream::Append(octets) = &mut self.stream else { return Err(Fault::Cancelled) };
-                change::append(connection, append, octets, &mut self.streamed).await
+                let octets = match &mut self.stream {
+                    BodyStream::Append(octets) => Some(octets),
+                    _ if append.streams().is_none() => None,
+                    _ => return Err(Fault::Cancelled),
+                };
+                self.appending.run(connection, append, octets, &mut self.streamed).await
             }
             List { subscribed, pattern, extended } => {
                 mailbox::list(connection, *subscribed, pattern, *extended).await

@@ -5,11 +5,14 @@ mod support;
 
 use bytes::Bytes;
 use dovecot::Dovecot;
-use pimap_types::command::{Append, FetchItem, StatusItem, StoreChange, StoreMode};
+use pimap_types::append::{Append, AppendPart, AppendPiece};
+use pimap_types::command::{FetchItem, StatusItem, StoreChange, StoreMode};
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::*;
 use pimap_types::{Credential, Flag, Flags, MailboxName, ModSeq, Secret, Uid};
-use pimap_upstream::{BodyStream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify};
+use pimap_upstream::{
+    AccountUpstream, BodyStream, Login, Security, UpstreamConfig, VerifyError, tls_client_config, verify,
+};
 use support::*;
 use tokio::sync::mpsc;
 
@@ -207,6 +210,80 @@ async fn changes_are_answered_with_what_happened() {
     assert!(matches!(gone, UpstreamReply::Failed(UpstreamFault::NoSuchMailbox(_))), "{gone:?}");
 }
 
+fn append(mailbox: &str, parts: Vec<AppendPart>) -> Append {
+    Append { mailbox: MailboxName::new(mailbox), parts }
+}
+
+fn plain_head() -> AppendPart {
+    AppendPart::Message { flags: Flags::default(), date: None }
+}
+
+fn literal(size: usize) -> AppendPart {
+    AppendPart::Literal { size: size as u64, binary: false }
+}
+
+/// An APPEND whose stream is these pieces.
+async fn appended(account: &AccountUpstream, append: Append, pieces: Vec<AppendPiece>) -> UpstreamReply {
+    let (sender, octets) = mpsc::channel(pieces.len() + 1);
+    for piece in pieces {
+        sender.send(piece).await.expect("room");
+    }
+    drop(sender);
+    account.run(UpstreamRequest::Append(append), BodyStream::Append(octets)).await
+}
+
+fn bytes(octets: &'static [u8]) -> AppendPiece {
+    AppendPiece::Bytes(Bytes::from_static(octets))
+}
+
+/// RFC 3502, RFC 4469: several messages and parts of messages in one command, all of them or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn appending_several_and_in_parts() {
+    let server = Dovecot::start();
+    let account = account(&server, "joe");
+    let (first, second): (&[u8], &[u8]) = (b"Subject: 1\r\n\r\none", b"Subject: 2\r\n\r\ntwo");
+    let two = || append("Sent", vec![plain_head(), literal(first.len())]);
+    let next = AppendPiece::Parts(vec![plain_head(), literal(second.len())]);
+    let pieces = vec![bytes(first), next.clone(), bytes(second), AppendPiece::End];
+    let reply = appended(&account, two(), pieces).await;
+    let UpstreamReply::Ok(Data::Appended(Some((_, uids)))) = reply else { panic!("{reply:?}") };
+    assert_eq!(uids.ranges(), [(1, 2)]);
+    // Given up in the middle of the second: neither is there, and the next command finds a connection that works.
+    let refused = AppendPiece::Refused { code: "BADURL".into(), text: "no".into() };
+    let reply = appended(&account, two(), vec![bytes(first), next.clone(), refused]).await;
+    assert!(
+        matches!(&reply, UpstreamReply::Refused { code: Some(code), .. } if code == "BADURL"),
+        "{reply:?}"
+    );
+    let reply = appended(&account, two(), vec![bytes(first), next, bytes(b"Subj")]).await;
+    assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Cancelled));
+    assert_eq!(sync(&account, "Sent", None, false).await.messages, 2);
+    // Text, a part of what is there, and text again; then nothing but a URL.
+    let header = AppendPart::Url("/Sent/;UID=1/;SECTION=HEADER".into());
+    let parts = vec![plain_head(), AppendPart::Catenate, header.clone(), AppendPart::Text { size: 5 }];
+    let pieces = vec![bytes(b"three"), AppendPiece::Parts(vec![AppendPart::EndCatenate]), AppendPiece::End];
+    let reply = appended(&account, append("Sent", parts), pieces).await;
+    assert!(matches!(reply, UpstreamReply::Ok(Data::Appended(Some(_)))), "{reply:?}");
+    let parts = vec![plain_head(), AppendPart::Catenate, header, AppendPart::EndCatenate];
+    let reply = ask(&account, UpstreamRequest::Append(append("Sent", parts))).await;
+    assert!(matches!(reply, UpstreamReply::Ok(Data::Appended(Some(_)))), "{reply:?}");
+    let sent = sync(&account, "Sent", None, true).await;
+    let Delta::Full { facts, .. } = sent.delta else { panic!() };
+    let sizes: Vec<u32> = facts.iter().map(|f| f.size).collect();
+    assert_eq!(sizes, [17, 17, 19, 14]);
+    let parts = vec![
+        plain_head(),
+        AppendPart::Catenate,
+        AppendPart::Url("/Sent/;UID=99".into()),
+        AppendPart::EndCatenate,
+    ];
+    let reply = ask(&account, UpstreamRequest::Append(append("Sent", parts))).await;
+    assert!(
+        matches!(&reply, UpstreamReply::Refused { code: Some(code), .. } if code.starts_with("BADURL")),
+        "{reply:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn appending_small_and_large_with_and_without_literal_plus() {
     for server in [Dovecot::start(), Dovecot::start_poor()] {
@@ -214,24 +291,24 @@ async fn appending_small_and_large_with_and_without_literal_plus() {
         for size in [0_usize, 200, 300_000] {
             let head = "Subject: appended\r\n\r\n";
             let message: String = head.chars().chain(std::iter::repeat('x')).take(size).collect();
-            let append = Append {
-                mailbox: MailboxName::new("Sent"),
+            let head = AppendPart::Message {
                 flags: Flags::new([Flag::Seen]),
                 date: Some(" 1-Feb-2004 10:00:00 +0000".into()),
-                size: size as u64,
             };
+            let append = append("Sent", vec![head, literal(size)]);
             let (sender, octets) = mpsc::channel(2);
             let feed = async {
                 for piece in message.as_bytes().chunks(10_000) {
-                    if sender.send(Bytes::copy_from_slice(piece)).await.is_err() {
-                        break;
+                    if sender.send(AppendPiece::Bytes(Bytes::copy_from_slice(piece))).await.is_err() {
+                        return;
                     }
                 }
+                let _ = sender.send(AppendPiece::End).await;
             };
             let run = account.run(UpstreamRequest::Append(append), BodyStream::Append(octets));
             let ((), reply) = tokio::join!(feed, run);
             match reply {
-                UpstreamReply::Ok(Data::Appended(Some((_, uid)))) => assert!(uid.get() > 0 && size > 0),
+                UpstreamReply::Ok(Data::Appended(Some((_, uids)))) => assert!(uids.len() == 1 && size > 0),
                 // Dovecot takes an empty message for the end of MULTIAPPEND.
                 UpstreamReply::Refused { .. } => assert_eq!(size, 0),
                 other => panic!("{size}: {other:?}"),
@@ -246,10 +323,9 @@ async fn appending_small_and_large_with_and_without_literal_plus() {
                 .all(|f| f.flags.contains(&Flag::Seen) && f.internal_date.to_string() == "1-Feb-2004")
         );
         // A handset that goes away in the middle leaves nothing behind.
-        let append =
-            Append { mailbox: MailboxName::new("Sent"), flags: Flags::default(), date: None, size: 100_000 };
+        let append = append("Sent", vec![plain_head(), literal(100_000)]);
         let (sender, octets) = mpsc::channel(2);
-        sender.send(Bytes::from_static(b"Subject: half")).await.expect("room");
+        sender.send(AppendPiece::Bytes(Bytes::from_static(b"Subject: half"))).await.expect("room");
         drop(sender);
         let reply = account.run(UpstreamRequest::Append(append), BodyStream::Append(octets)).await;
         assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Cancelled));

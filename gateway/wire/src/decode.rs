@@ -19,10 +19,12 @@ mod set;
 #[cfg(test)]
 mod tests;
 
+pub use append::append_parts;
 pub(crate) use auth::{User, split_user};
 pub(crate) use mod_seq::value_or_zero as mod_seq_value;
 pub use provision::parse_cursor;
 pub(crate) use scan::{Parsed, Scanner};
+pub(crate) use section::section;
 pub(crate) use set::sequence_set;
 
 use crate::frame::CommandBytes;

@@ -9,12 +9,13 @@
 //!   ┌─► Command ── {n} {n+} ──► gathered into the same command ──┐
 //!   │      │ ▲                                                   │
 //!   │      │ └───────────────────────────────────────────────────┘
-//!   │      ├── APPEND's message ──► Verdict ─ accept ─► Append ── AppendBytes… AppendEnd ──┐
+//!   │      ├── APPEND's message ──► Verdict ─ accept ─► Append ── AppendBytes… ─► Tail ── AppendEnd ──┐
 //!   │      │                          │ refuse                                             │
 //!   │      └── over a limit, NUL … ───┴─► Swallowing ── too much ──► Closed                │
 //!   └─────────────────────────────────────┴────────────────────────────────────────────────┘
 //! ```
 
+mod append;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use line::{Literal, TAIL_BYTES, is_append_message, trailing_literal, without_cr}
 use memchr::{memchr, memchr2};
 use pimap_types::limits::{
     COMMAND_BYTES_MAX, LINE_BEFORE_LOGIN_BYTES_MAX, LINE_BYTES_MAX, LITERALS_PER_COMMAND_MAX,
-    PIECE_BYTES_MAX, STRING_LITERAL_BYTES_MAX, SWALLOW_BYTES_MAX,
+    STRING_LITERAL_BYTES_MAX, SWALLOW_BYTES_MAX,
 };
 use pimap_types::{Code, Tag};
 
@@ -57,9 +58,24 @@ pub struct Framer {
 #[derive(Clone)]
 enum State {
     Command(Gathering),
-    Verdict { tag: Option<Tag>, size: u64, synchronizing: bool },
-    Append { tag: Option<Tag>, left: u64 },
-    Swallowing { left: u64, swallowed: u64 },
+    Verdict {
+        tag: Option<Tag>,
+        size: u64,
+        synchronizing: bool,
+    },
+    Append {
+        tag: Option<Tag>,
+        left: u64,
+    },
+    /// Behind a literal of APPEND: what follows it stands at the start of the buffer.
+    Tail {
+        tag: Option<Tag>,
+        at: Gathering,
+    },
+    Swallowing {
+        left: u64,
+        swallowed: u64,
+    },
     Closed,
 }
 
@@ -165,6 +181,7 @@ impl Framer {
                 State::Command(at) => self.step_command(at),
                 State::Verdict { .. } => Step::Wait,
                 State::Append { tag, left } => self.step_append(tag, left),
+                State::Tail { tag, at } => self.step_tail(tag, at),
                 State::Swallowing { left, swallowed } => self.step_swallow(left, swallowed),
                 State::Closed => {
                     self.buffer.clear();
@@ -254,7 +271,7 @@ impl Framer {
     fn on_literal(&mut self, at: Gathering, literal: Literal, line_end: usize, next: usize) -> Step {
         let Literal { size, synchronizing } = literal;
         if synchronizing && self.mode == LiteralMode::Body {
-            return self.reject(at, "a synchronizing literal cannot be sent in a request body: use {n+}");
+            return self.reject(at, NO_CONTINUATION);
         }
         let first_line = self.buffer.get(..line_end).unwrap_or_default();
         if is_append_message(first_line, at.literals) {
@@ -279,36 +296,6 @@ impl Framer {
             ..at
         });
         if synchronizing { Step::Frame(Frame::NeedContinuation) } else { Step::Again }
-    }
-
-    fn step_append(&mut self, tag: Option<Tag>, left: u64) -> Step {
-        if left > 0 {
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
-            let length = self.buffer.len().min(most);
-            if length == 0 {
-                return if self.ended { self.cut_short() } else { Step::Wait };
-            }
-            self.state = State::Append { tag, left: left.saturating_sub(length as u64) };
-            return Step::Frame(Frame::AppendBytes(self.split(length)));
-        }
-        // Only the line end of the command may follow: neither MULTIAPPEND nor CATENATE is announced.
-        let blank = |text: &[u8]| without_cr(text).is_empty();
-        match memchr(b'\n', &self.buffer) {
-            Some(index) if blank(self.buffer.get(..index).unwrap_or_default()) => self.end_append(index + 1),
-            None if blank(&self.buffer) && self.ended => self.end_append(self.buffer.len()),
-            None if blank(&self.buffer) => Step::Wait,
-            _ => {
-                self.state = State::Swallowing { left: 0, swallowed: 0 };
-                let text = "nothing may follow the message of APPEND";
-                Step::Frame(Frame::Rejected(Rejection { tag, code: None, text, fatal: false }))
-            }
-        }
-    }
-
-    fn end_append(&mut self, line_bytes: usize) -> Step {
-        self.consume(line_bytes);
-        self.state = State::Command(Gathering::default());
-        Step::Frame(Frame::AppendEnd)
     }
 
     /// Skips `left` octets of a literal, then the rest of the refused command, line by line and literal by literal.
@@ -373,7 +360,7 @@ impl Framer {
 
     fn cut_short(&mut self) -> Step {
         let tag = match &self.state {
-            State::Append { tag, .. } => tag.clone(),
+            State::Append { tag, .. } | State::Tail { tag, .. } => tag.clone(),
             _ => leading_tag(&self.buffer),
         };
         self.close(tag, "the input ended inside a literal")
@@ -415,3 +402,4 @@ impl Framer {
 }
 
 const LINE_TOO_LONG: &str = "line too long";
+const NO_CONTINUATION: &str = "a synchronizing literal cannot be sent in a request body: use {n+}";

@@ -16,3 +16,5 @@ pub mod frame;
 pub mod sasl;
 pub mod search;
 mod syntax;
+pub mod url;
+pub mod utf7;

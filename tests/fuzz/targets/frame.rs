@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
 fn certain(mode: LiteralMode, accept: bool, mut frames: Vec<Frame>) -> Vec<Frame> {
     let refusal = |frame: &Frame| match frame {
         Frame::Rejected(_) => true,
-        Frame::AppendStart { .. } => !accept,
+        Frame::AppendStart { .. } | Frame::AppendPart { literal: Some(_), .. } => !accept,
         _ => false,
     };
     if mode == LiteralMode::Stream {
@@ -50,8 +50,10 @@ fn take(framer: &mut Framer, accept: bool, frames: &mut Vec<Frame>) {
                 *octets = [octets.as_ref(), more.as_ref()].concat().into();
                 continue;
             }
-            (Frame::AppendStart { .. }, _) if accept => framer.accept_append(),
-            (Frame::AppendStart { .. }, _) => framer.refuse_append(),
+            (Frame::AppendStart { .. } | Frame::AppendPart { literal: Some(_), .. }, _) => match accept {
+                true => framer.accept_append(),
+                false => framer.refuse_append(),
+            },
             _ => {}
         }
         frames.push(frame);

@@ -6,15 +6,19 @@
 
 use pimap_account::Input;
 use pimap_account::capability::before_login;
-use pimap_account::contract::{CommandInput, Open, OpenBy, Pending, RequestKey, Transport, TransportKind};
+use pimap_account::contract::{
+    AppendRules, CommandInput, Open, OpenBy, Pending, RequestKey, Transport, TransportKind,
+};
+use pimap_types::append::{AppendPart, AppendPiece};
 use pimap_types::command::{Cursor, Login};
 use pimap_types::upstream::Announced;
 use pimap_types::{Code, Command, ConnectionId, Response, Secret, Status, Tag};
-use pimap_wire::decode::decode;
+use pimap_wire::decode::{append_parts, decode};
 use pimap_wire::encode::encode;
-use pimap_wire::frame::{Frame, Framer, LiteralMode};
+use pimap_wire::frame::{CommandBytes, Frame, Framer, LiteralMode};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The only password that is right.
 pub const PASSWORD: &str = "secret";
@@ -62,8 +66,37 @@ enum Joining {
 struct Message {
     synchronizing: bool,
     flowing: bool,
-    octets: Vec<u8>,
+    /// Within the list of CATENATE.
+    catenating: bool,
+    rules: Option<Arc<AppendRules>>,
+    pieces: Vec<AppendPiece>,
     whole: bool,
+}
+
+impl Message {
+    fn new(synchronizing: bool, catenating: bool) -> Message {
+        let pieces = Vec::new();
+        Message { synchronizing, flowing: false, catenating, rules: None, pieces, whole: false }
+    }
+
+    fn end(&mut self, last: AppendPiece) {
+        self.pieces.push(last);
+        self.whole = true;
+    }
+
+    /// What follows a literal, as the rules of the moment allow it.
+    fn checked(&self, text: &CommandBytes) -> Result<Vec<AppendPart>, AppendPiece> {
+        let refused = |code: Option<Code>, text: &str| AppendPiece::Refused {
+            code: match code {
+                Some(Code::Word(word)) => word.into_owned(),
+                _ => "CLIENTBUG".to_owned(),
+            },
+            text: text.to_owned(),
+        };
+        let parts = append_parts(text, self.catenating).map_err(|error| refused(error.code, &error.text))?;
+        let rules = self.rules.as_ref().expect("a message that flows has its rules");
+        rules.check(parts, false).map_err(|why| refused(Some(why.code()), why.text()))
+    }
 }
 
 /// See the module.
@@ -178,9 +211,9 @@ impl Conversation {
     }
 
     /// A whole message of the running APPEND, once.
-    pub fn take_message(&mut self) -> Option<Vec<u8>> {
+    pub fn take_message(&mut self) -> Option<Vec<AppendPiece>> {
         let message = self.message.as_mut().filter(|m| m.whole)?;
-        Some(std::mem::take(&mut message.octets))
+        Some(std::mem::take(&mut message.pieces))
     }
 
     // === what the account orders ===
@@ -209,7 +242,10 @@ impl Conversation {
     }
 
     /// Upstream takes the message of the running APPEND.
-    pub fn want_append(&mut self) {
+    pub fn want_append(&mut self, rules: &Arc<AppendRules>) {
+        if let Some(message) = &mut self.message {
+            message.rules = Some(Arc::clone(rules));
+        }
         self.signals.push(Signal::TakeAppend);
     }
 
@@ -279,8 +315,29 @@ impl Conversation {
             let Some(frame) = self.framer.next_frame() else { return };
             let Some(message) = &mut self.message else { return };
             match frame {
-                Frame::AppendBytes(piece) => message.octets.extend_from_slice(&piece),
-                Frame::AppendEnd => message.whole = true,
+                Frame::AppendBytes(octets) => message.pieces.push(AppendPiece::Bytes(octets)),
+                Frame::AppendEnd => message.end(AppendPiece::End),
+                Frame::AppendPart { text, literal } => match message.checked(&text) {
+                    Ok(parts) => {
+                        message.catenating = matches!(parts.last(), Some(AppendPart::Text { .. }));
+                        message.pieces.push(AppendPiece::Parts(parts));
+                        match literal {
+                            None => message.end(AppendPiece::End),
+                            Some((_, synchronizing)) => {
+                                self.framer.accept_append();
+                                if synchronizing {
+                                    self.write_own(&Response::Continuation("Ready for literal data".into()));
+                                }
+                            }
+                        }
+                    }
+                    Err(refused) => {
+                        message.end(refused);
+                        if literal.is_some() {
+                            self.framer.refuse_append();
+                        }
+                    }
+                },
                 _ => return,
             }
         }
@@ -325,20 +382,25 @@ impl Conversation {
                 Ok((tag, command)) => self.on_command(tag, command, inputs),
                 Err(error) => self.answer(&error.response()),
             },
-            Frame::AppendStart { command, synchronizing, .. } => {
-                self.message =
-                    Some(Message { synchronizing, flowing: false, octets: Vec::new(), whole: false });
-                match decode(&command) {
-                    Ok((tag, command)) => self.on_command(tag, command, inputs),
-                    Err(error) => self.answer(&error.response()),
+            Frame::AppendStart { command, synchronizing, .. } => match decode(&command) {
+                Ok((tag, command)) => {
+                    let text = matches!(&command, Command::Append(append)
+                            if matches!(append.parts.last(), Some(AppendPart::Text { .. })));
+                    self.message = Some(Message::new(synchronizing, text));
+                    self.on_command(tag, command, inputs);
                 }
-            }
+                Err(error) => {
+                    self.message = Some(Message::new(synchronizing, false));
+                    self.answer(&error.response());
+                }
+            },
+            Frame::AppendPart { literal: Some(_), .. } => self.framer.refuse_append(),
             Frame::NeedContinuation => {
                 self.write_own(&Response::Continuation("Ready for literal data".into()));
             }
-            Frame::AppendBytes(_) | Frame::AppendEnd => {}
             // Its handsets do not use AUTHENTICATE.
             Frame::Sasl(_) => {}
+            Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {}
             Frame::Done => {
                 let pending = self.pending();
                 self.phase = Phase::Running;

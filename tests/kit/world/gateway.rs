@@ -109,7 +109,9 @@ impl World {
     }
 
     fn append_of(&self, id: ConnectionId) -> Option<usize> {
-        let of = |q: &super::upstream::Question| q.carry == Carry::AppendFrom(id) && q.stage == Stage::Asked;
+        let of = |q: &super::upstream::Question| {
+            matches!(&q.carry, Carry::AppendFrom(from, _) if *from == id) && q.stage == Stage::Asked
+        };
         self.upstream.questions.iter().position(of)
     }
 
@@ -163,14 +165,14 @@ impl World {
 
     fn ask(&mut self, ticket: Ticket, request: UpstreamRequest, carry: Carry) {
         self.check_touched(&request);
-        if let Carry::AppendFrom(id) = &carry
+        if let Carry::AppendFrom(id, rules) = &carry
             && let Some(conversation) = self.conversations.get_mut(id)
         {
-            conversation.want_append();
+            conversation.want_append(rules);
         }
         let seated = match &carry {
             Carry::Nothing => true,
-            Carry::FetchTo(id, ..) | Carry::AppendFrom(id) => self.conversations.contains_key(id),
+            Carry::FetchTo(id, ..) | Carry::AppendFrom(id, _) => self.conversations.contains_key(id),
         };
         self.upstream.ask(ticket, request, carry);
         if !seated && let Some(question) = self.upstream.questions.last_mut() {
@@ -207,7 +209,7 @@ impl World {
             return false;
         };
         let message = match question.carry {
-            Carry::AppendFrom(id) => {
+            Carry::AppendFrom(id, _) => {
                 match self.conversations.get_mut(&id).and_then(Conversation::take_message) {
                     Some(message) => Some(message),
                     None => return false,

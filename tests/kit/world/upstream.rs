@@ -6,9 +6,11 @@
 //! lost, and `Back` says so afterwards.
 
 mod answer;
+mod append;
 
 use super::mail::Mail;
 use pimap_account::contract::Carry;
+use pimap_types::append::AppendPiece;
 use pimap_types::response::ListItem;
 use pimap_types::upstream::{
     Announced, Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
@@ -31,12 +33,21 @@ pub struct Traits {
     pub mailboxes: bool,
     /// SORT, THREAD and WITHIN.
     pub sort: bool,
+    /// MULTIAPPEND and CATENATE.
+    pub append: bool,
 }
 
 impl Traits {
     /// A server that has everything.
-    pub const RICH: Traits =
-        Traits { mod_seqs: true, uid_plus: true, r#move: true, notify: true, mailboxes: true, sort: true };
+    pub const RICH: Traits = Traits {
+        mod_seqs: true,
+        uid_plus: true,
+        r#move: true,
+        notify: true,
+        mailboxes: true,
+        sort: true,
+        append: true,
+    };
     /// A server that has nothing.
     pub const POOR: Traits = Traits {
         mod_seqs: false,
@@ -45,6 +56,7 @@ impl Traits {
         notify: false,
         mailboxes: false,
         sort: false,
+        append: false,
     };
 
     /// What such a server announces.
@@ -64,6 +76,8 @@ impl Traits {
             (self.sort, "THREAD=ORDEREDSUBJECT"),
             (self.sort, "THREAD=REFERENCES"),
             (self.sort, "WITHIN"),
+            (self.append, "MULTIAPPEND"),
+            (self.append, "CATENATE"),
         ];
         let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
         Announced::new(["IMAP4REV1", "IDLE"].into_iter().chain(has))
@@ -200,7 +214,7 @@ impl Upstream {
     }
 
     /// Carries a question out. An APPEND needs its message.
-    pub fn execute(&mut self, at: usize, message: Option<Vec<u8>>) {
+    pub fn execute(&mut self, at: usize, message: Option<Vec<AppendPiece>>) {
         let Some(request) = self.questions.get(at).map(|q| q.request.clone()) else { return };
         let (reply, pieces) = self.carry_out(request, message);
         self.questions[at].stage = Stage::Done(reply, pieces);

@@ -12,6 +12,7 @@ use pimap_types::{
     Code, Command, ConnectionId, Flag, MailboxName, ModSeq, Response, Status, Target, UidRanges,
 };
 use pimap_view::translate;
+use std::sync::Arc;
 
 impl Account {
     /// The selected mailbox as an address, and the visible UIDs of a command that changes them.
@@ -312,20 +313,26 @@ impl Account {
         append: &Append,
         running: &mut Running,
     ) -> Progress {
-        if append.size > self.append_limit() {
-            // RFC 7889 4: before a single octet of it is asked for.
-            return no("TOOBIG", "the mail server takes no message of this size");
-        }
+        let rules = self.append_rules(conn);
+        let parts = match rules.check(append.parts.clone(), true) {
+            Ok(parts) => parts,
+            // Before a single octet of it is asked for (RFC 7889 4).
+            Err(why) => return Progress::End(Ending::new(Status::No, Some(why.code()), why.text())),
+        };
         self.intend(conn, running);
-        let request = UpstreamRequest::Append(append.clone());
-        let ticket = self.ask(request, Carry::AppendFrom(conn), Question::Command(conn));
+        let carry = match append.streams() {
+            Some(_) => Carry::AppendFrom(conn, Arc::new(rules)),
+            None => Carry::Nothing,
+        };
+        let append = Append { mailbox: append.mailbox.clone(), parts };
+        let ticket = self.ask(UpstreamRequest::Append(append), carry, Question::Command(conn));
         Progress::Asked(ticket, Stage::Asked)
     }
 
     pub(super) fn appended(&mut self, conn: ConnectionId, append: &Append, reply: UpstreamReply) -> Progress {
         match reply {
-            UpstreamReply::Ok(Data::Appended(uid)) => {
-                let code = uid.map(|(validity, uid)| Code::AppendUid(validity, uid));
+            UpstreamReply::Ok(Data::Appended(uids)) => {
+                let code = uids.map(|(validity, uids)| Code::AppendUid(validity, uids));
                 self.end_when_seen(conn, &append.mailbox, Ending::new(Status::Ok, code, ""))
             }
             UpstreamReply::Failed(UpstreamFault::Cancelled) => {

@@ -167,12 +167,12 @@ fn code_text(code: &Code) -> Option<String> {
     };
     match code {
         Code::Word(word) => Some(word.to_string()),
-        Code::AppendUid(validity, uid) => Some(format!("APPENDUID {validity} {uid}")),
         Code::HighestModSeq(ModSeq(n)) => Some(format!("HIGHESTMODSEQ {n}")),
         Code::Modified(ranges) => {
             let modified = pimap_types::UidRanges::from_pairs(ranges.iter().copied());
             Some(format!("MODIFIED {}", set(&modified)))
         }
+        Code::AppendUid(validity, uids) => Some(format!("APPENDUID {validity} {}", set(uids))),
         Code::CopyUid(validity, from, to) => Some(format!("COPYUID {validity} {} {}", set(from), set(to))),
         _ => None,
     }

@@ -9,11 +9,13 @@
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use pimap_account::contract::AppendRules;
+use pimap_types::append::AppendPiece;
 use pimap_types::limits::{PIECE_BYTES_MAX, PIECES_IN_FLIGHT_MAX};
 use pimap_types::{Code, Response, Secret};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
@@ -32,7 +34,7 @@ pub enum Signal {
         idling: bool,
     },
     /// Upstream takes the message of the running APPEND.
-    TakeAppend(mpsc::Sender<Bytes>),
+    TakeAppend(mpsc::Sender<AppendPiece>, Arc<AppendRules>),
     /// Nothing more is written after this.
     Finish,
 }

@@ -1,8 +1,8 @@
 //! What the drivers ask of the upstream side. The real one is behind it in `app`; driver tests bring their own.
 
 use super::credentials::Credentials;
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use pimap_types::append::AppendPiece;
 use pimap_types::upstream::{FetchPiece, UpstreamEvent, UpstreamReply, UpstreamRequest, WatchList};
 use pimap_types::{AccountKey, Credential, Secret};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub enum Carried {
     /// Pieces of a FETCH go out here; a closed channel means that the handset is gone.
     Fetch(mpsc::Sender<FetchPiece>),
     /// The message of an APPEND comes in here; closed before all octets came: the handset is gone.
-    Append(mpsc::Receiver<Bytes>),
+    Append(mpsc::Receiver<AppendPiece>),
 }
 
 /// How accounts log in upstream (design D7).

@@ -8,15 +8,13 @@ use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::difference::subtract;
 use crate::pool::Pool;
-use bytes::Bytes;
-use pimap_types::command::{Append, StoreChange, StoreMode};
+use pimap_types::command::{StoreChange, StoreMode};
 use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::{Data, FlagsReport, UpstreamReply, UpstreamRequest};
 use pimap_types::{Flag, Flags, MailboxName};
 use pimap_wire::client::request::{Request, SET_BYTES_MAX, split_set};
 use pimap_wire::client::response::Condition;
-use tokio::sync::mpsc;
 
 /// Runs a command that changes something.
 async fn change(connection: &mut Connection, request: &Request<'_>) -> Result<(Condition, Collected), Fault> {
@@ -196,36 +194,6 @@ async fn gone_of(connection: &mut Connection, uids: &UidRanges) -> Result<UidRan
         there.extend(&search_or_fail(connection, &uid_key(&part)).await?);
     }
     Ok(subtract(uids, &there))
-}
-
-/// APPEND. A message that ends early leaves its literal incomplete, so that the server throws it away.
-pub(super) async fn append(
-    connection: &mut Connection,
-    append: &Append,
-    octets: &mut mpsc::Receiver<Bytes>,
-    streamed: &mut bool,
-) -> Result<UpstreamReply, Fault> {
-    let mut collected = Collected::default();
-    if let Some(condition) = connection.send(&Request::Append(append), &mut collected).await? {
-        return Ok(refused(condition, None));
-    }
-    *streamed = true;
-    let mut left = append.size;
-    while left > 0 {
-        let piece = octets.recv().await.ok_or(Fault::Cancelled)?;
-        left = left.checked_sub(piece.len() as u64).ok_or(Fault::Cancelled)?;
-        // From the last octet on the server may have it.
-        connection.in_doubt = left == 0;
-        connection.write_message(&piece).await?;
-    }
-    connection.in_doubt = true;
-    connection.write(b"\r\n").await?;
-    let condition = connection.finish(&mut collected).await?;
-    connection.notice(&collected);
-    Ok(match is_ok(&condition) {
-        true => UpstreamReply::Ok(Data::Appended(collected.append_uid)),
-        false => refused(condition, None),
-    })
 }
 
 /// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.

@@ -46,7 +46,7 @@ pub(crate) struct Collected {
     pub(crate) too_many_listed: bool,
     /// COPYUID, once per command that said it.
     pub(crate) copy_uids: Vec<(UidValidity, UidRanges, UidRanges)>,
-    pub(crate) append_uid: Option<(UidValidity, Uid)>,
+    pub(crate) append_uid: Option<(UidValidity, UidRanges)>,
     pub(crate) expunge_issued: bool,
     pub(crate) capability: Option<Vec<String>>,
     pub(crate) enabled: Vec<String>,
@@ -119,7 +119,7 @@ impl Collected {
             Some(Code::CopyUid(Some(copied))) if condition.status == Status::Ok => {
                 self.copy_uids.push(copied)
             }
-            Some(Code::AppendUid(validity, Some(uid))) => self.append_uid = Some((validity, uid)),
+            Some(Code::AppendUid(validity, Some(uids))) => self.append_uid = Some((validity, uids)),
             Some(Code::ExpungeIssued) => self.expunge_issued = true,
             Some(Code::Capability(words)) => self.capability = Some(words),
             _ => {}

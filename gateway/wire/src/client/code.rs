@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::response::flags_of;
 use pimap_types::Flags;
-use pimap_types::number::{ModSeq, Uid, UidValidity};
+use pimap_types::number::{ModSeq, UidValidity};
 use pimap_types::set::UidRanges;
 
 /// A code that the gateway acts on.
@@ -11,8 +11,8 @@ use pimap_types::set::UidRanges;
 pub enum Code {
     /// `ALERT`: the text is for the person.
     Alert,
-    /// `APPENDUID validity uid`; `None` when several messages were appended.
-    AppendUid(UidValidity, Option<Uid>),
+    /// `APPENDUID validity uids`; `None` when they are not in ascending order, so that nobody could tell whose they are.
+    AppendUid(UidValidity, Option<UidRanges>),
     /// `CAPABILITY …`
     Capability(Vec<String>),
     /// `CLOSED`: what came before concerns the mailbox that was selected before.
@@ -58,8 +58,9 @@ impl Code {
             "APPENDUID" => {
                 let validity = UidValidity::new(cursor.number()?)?;
                 cursor.space()?;
-                let uids = cursor.uid_set()?;
-                Code::AppendUid(validity, if uids.len() == 1 { uids.iter().next() } else { None })
+                let pairs = cursor.uid_pairs()?;
+                let ascending = is_ascending(&pairs);
+                Code::AppendUid(validity, ascending.then(|| UidRanges::from_pairs(pairs)))
             }
             "CAPABILITY" => Code::Capability(capability_words(cursor.rest())),
             "CLOSED" => Code::Closed,
@@ -102,10 +103,13 @@ fn copy_uid(cursor: &mut Cursor<'_>) -> Option<Option<(UidValidity, UidRanges, U
     let source = cursor.uid_pairs()?;
     cursor.space()?;
     let target = cursor.uid_pairs()?;
-    let ascending = |pairs: &[(u32, u32)]| pairs.windows(2).all(|w| matches!(w, [a, b] if a.1 < b.0));
-    if !ascending(&source) || !ascending(&target) {
+    if !is_ascending(&source) || !is_ascending(&target) {
         return Some(None);
     }
     let (source, target) = (UidRanges::from_pairs(source), UidRanges::from_pairs(target));
     Some((source.len() == target.len()).then_some((validity, source, target)))
+}
+
+fn is_ascending(pairs: &[(u32, u32)]) -> bool {
+    pairs.windows(2).all(|w| matches!(w, [a, b] if a.1 < b.0))
 }

@@ -3,7 +3,10 @@
 //!
 //! Messages are named by UID only (law 4): there is no way to write a sequence number here.
 
+mod append;
 pub(super) mod writer;
+
+pub use append::encode_parts;
 
 use self::writer::Writer;
 use super::search::{self, SearchFault};
@@ -16,8 +19,6 @@ use pimap_types::set::UidRanges;
 /// Bytes that a UID set may take in one command; larger sets go in several commands (RFC 7162 4 asks servers for lines of
 /// 8192).
 pub const SET_BYTES_MAX: usize = 7_000;
-/// A message up to this size is sent with its APPEND without asking (LITERAL+): a refusal costs no more than a round trip.
-const APPEND_UNASKED_BYTES_MAX: u64 = 64 << 10;
 
 /// One command.
 #[derive(Clone, Copy, Debug)]
@@ -205,13 +206,7 @@ impl Request<'_> {
         out.raw(" ");
         self.body(&mut out)?;
         let message_waits = match self {
-            Request::Append(append) => {
-                let unasked = literal_plus && append.size <= APPEND_UNASKED_BYTES_MAX;
-                out.raw(" {");
-                out.number(append.size);
-                out.raw(if unasked { "+}" } else { "}" });
-                !unasked
-            }
+            Request::Append(append) => append::literal(&mut out, &append.parts),
             _ => false,
         };
         out.raw("\r\n");
@@ -295,14 +290,7 @@ impl Request<'_> {
             Request::UidExpunge(uids) => out.set_command("UID EXPUNGE ", uids),
             Request::Append(append) => {
                 out.mailbox_command("APPEND ", &append.mailbox)?;
-                if !append.flags.is_empty() {
-                    out.raw(" ");
-                    out.flags(&append.flags)?;
-                }
-                if let Some(date) = &append.date {
-                    out.raw(" ");
-                    out.string(date.as_bytes())?;
-                }
+                append::parts(out, &append.parts)?;
             }
             Request::Namespace => out.raw("NAMESPACE"),
             Request::List { subscribed, pattern, returns } => {

@@ -1,17 +1,57 @@
-//! APPEND (RFC 3501 6.3.11) up to its message, which is streamed and never seen here.
+//! APPEND (RFC 3501 6.3.11, RFC 3502, RFC 4469, RFC 3516) without what is streamed, which is never seen here.
 
 use super::mailbox::argument;
 use super::message::flag_list;
 use super::{DecodeError, Parsed, Scanner};
+use crate::frame::CommandBytes;
+use pimap_types::append::{AppendPart, streams};
 use pimap_types::command::Append;
-use pimap_types::limits::APPEND_BYTES_MAX;
+use pimap_types::limits::{APPEND_BYTES_MAX, APPEND_PARTS_MAX, URL_BYTES_MAX};
 use pimap_types::{Command, Date, Flags};
 use std::ops::Range;
 
-/// The arguments of APPEND.
+/// The arguments of APPEND up to the first literal that is streamed, or all of them.
 pub(super) fn append(scanner: &mut Scanner<'_>) -> Parsed<Command> {
     let mailbox = argument(scanner)?;
-    scanner.space()?;
+    let mut parts = Vec::new();
+    messages(scanner, &mut parts)?;
+    Ok(Command::Append(Append { mailbox, parts }))
+}
+
+/// What follows a literal of APPEND up to the next one, or to the end; `catenating`: within the list of CATENATE.
+pub fn append_parts(text: &CommandBytes, catenating: bool) -> Result<Vec<AppendPart>, DecodeError> {
+    let mut scanner = Scanner::new(text.octets());
+    let mut parts = Vec::new();
+    if catenating {
+        if scanner.accept(b')') {
+            parts.push(AppendPart::EndCatenate);
+        } else {
+            scanner.space()?;
+            catenation(&mut scanner, &mut parts)?;
+        }
+    }
+    if streams(&parts).is_none() && scanner.end().is_err() {
+        messages(&mut scanner, &mut parts)?;
+    }
+    Ok(parts)
+}
+
+/// `1*(SP message)`, the last of which may break off at a literal.
+fn messages(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()> {
+    loop {
+        scanner.space()?;
+        message(scanner, parts)?;
+        if streams(parts).is_some() || scanner.end().is_ok() {
+            return Ok(());
+        }
+        if parts.len() > APPEND_PARTS_MAX {
+            return Err(DecodeError::no("too many messages").coded("LIMIT"));
+        }
+    }
+}
+
+/// `[flag-list SP] [date-time SP] (literal / "CATENATE" SP "(" cat-part *(SP cat-part) ")")`
+fn message(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()> {
     let mut flags = Flags::default();
     if scanner.peek() == Some(b'(') {
         flags = flag_list(scanner)?;
@@ -22,6 +62,54 @@ pub(super) fn append(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         date = Some(date_time(scanner)?);
         scanner.space()?;
     }
+    parts.push(AppendPart::Message { flags, date });
+    if scanner.peek().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'C')) {
+        if !scanner.atom("CATENATE")?.eq_ignore_ascii_case("CATENATE") {
+            return Err(DecodeError::bad("expected CATENATE"));
+        }
+        scanner.space()?;
+        scanner.expect(b'(', "a list of parts")?;
+        parts.push(AppendPart::Catenate);
+        return catenation(scanner, parts);
+    }
+    let binary = scanner.accept(b'~');
+    let size = streamed(scanner)?;
+    parts.push(AppendPart::Literal { size, binary });
+    Ok(())
+}
+
+/// `cat-part *(SP cat-part) ")"`, which may break off at a TEXT.
+fn catenation(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()> {
+    loop {
+        match scanner.atom("TEXT or URL")?.to_ascii_uppercase().as_str() {
+            "TEXT" => {
+                scanner.space()?;
+                let size = streamed(scanner)?;
+                parts.push(AppendPart::Text { size });
+                return Ok(());
+            }
+            "URL" => {
+                scanner.space()?;
+                let url = scanner.astring()?;
+                let url = url.printable_ascii().filter(|url| url.len() <= URL_BYTES_MAX);
+                let url = url.ok_or(DecodeError::no("not an URL").coded("BADURL"))?;
+                parts.push(AppendPart::Url(url.to_owned()));
+            }
+            _ => return Err(DecodeError::bad("expected TEXT or URL")),
+        }
+        if scanner.accept(b')') {
+            parts.push(AppendPart::EndCatenate);
+            return Ok(());
+        }
+        if parts.len() > APPEND_PARTS_MAX {
+            return Err(DecodeError::no("too many parts").coded("LIMIT"));
+        }
+        scanner.space()?;
+    }
+}
+
+/// The head of a literal that is streamed, with which what the framer returned ends.
+fn streamed(scanner: &mut Scanner<'_>) -> Parsed<u64> {
     if scanner.peek() != Some(b'{') {
         return Err(DecodeError::bad("expected the message as a literal"));
     }
@@ -30,10 +118,10 @@ pub(super) fn append(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         return Err(DecodeError::no("message too large").coded("TOOBIG"));
     }
     if !scanner.rest().is_empty() {
-        // The framer ends the command here; a message inside it is a literal that stood for something else.
+        // The framer ends the text here; a message inside it is a literal that stood for something else.
         return Err(DecodeError::bad("expected the message as the last argument"));
     }
-    Ok(Command::Append(Append { mailbox, flags, date, size }))
+    Ok(size)
 }
 
 /// `date-time`: `"dd-Mon-yyyy hh:mm:ss +zzzz"`, the day padded with a space.

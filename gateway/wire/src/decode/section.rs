@@ -25,7 +25,8 @@ fn partial(scanner: &mut Scanner<'_>) -> Parsed<(u32, u32)> {
     Ok((origin, octets))
 }
 
-fn section(scanner: &mut Scanner<'_>) -> Parsed<String> {
+/// What stands between the brackets, in one spelling.
+pub(crate) fn section(scanner: &mut Scanner<'_>) -> Parsed<String> {
     let mut out = String::new();
     if scanner.peek() == Some(b']') {
         return Ok(out);

@@ -8,7 +8,9 @@ mod pimap;
 
 use super::*;
 use bytes::Bytes;
-use pimap_types::command::{Append, Cursor, FetchItem, Login, StatusItem, StoreChange, StoreMode};
+use pimap_types::command::{
+    Append, AppendPart, Cursor, FetchItem, Login, StatusItem, StoreChange, StoreMode,
+};
 use pimap_types::preference::*;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};

@@ -24,7 +24,11 @@ pub(super) fn write_code(code: &Code, out: &mut Vec<u8>) {
             write_list(flags.iter().map(Flag::as_str).chain(keywords.then_some("\\*")), write_flag, out);
             Ok(())
         }
-        Code::AppendUid(validity, uid) => write!(out, "APPENDUID {validity} {uid}"),
+        Code::AppendUid(validity, uids) => {
+            let written = write!(out, "APPENDUID {validity} ");
+            write_set(uids, out);
+            written
+        }
         Code::CopyUid(validity, source, target) => {
             let written = write!(out, "COPYUID {validity} ");
             write_set(source, out);

@@ -56,7 +56,7 @@ fn conditions_and_codes() {
         (Code::Unseen(seq(12)), "UNSEEN 12"),
         (Code::PermanentFlags(flags.clone(), true), "PERMANENTFLAGS (\\Seen $Junk \\*)"),
         (Code::PermanentFlags(Flags::default(), false), "PERMANENTFLAGS ()"),
-        (Code::AppendUid(validity(38505), uid(3955)), "APPENDUID 38505 3955"),
+        (Code::AppendUid(validity(38505), UidRanges::one(uid(3955))), "APPENDUID 38505 3955"),
         (
             Code::CopyUid(validity(3), set(&[(304, 304), (319, 320)]), set(&[(3956, 3958)])),
             "COPYUID 3 304,319:320 3956:3958",

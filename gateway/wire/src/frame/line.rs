@@ -42,11 +42,26 @@ pub(super) fn trailing_literal(line: &[u8]) -> Option<Literal> {
     Some(Literal { size: digits.iter().fold(0, add), synchronizing })
 }
 
-/// Whether the literal that ends the line is the message of an APPEND: any literal of APPEND but its mailbox. `command`
-/// is the command from its tag up to the end of the line, `literals` how many came before.
+/// Whether the literal that ends the line is streamed as (a part of) an APPEND's message: any literal of APPEND but its
+/// mailbox and the URLs of CATENATE. `command` is the command from its tag up to the end of the line, `literals` how many
+/// came before.
 pub(super) fn is_append_message(command: &[u8], literals: usize) -> bool {
     let Some(tag) = leading_tag(command) else { return false };
     let after_tag = command.get(tag.0.len() + 1..).unwrap_or_default();
     let (Some(word), Some(arguments)) = (after_tag.get(..7), after_tag.get(7..)) else { return false };
-    word.eq_ignore_ascii_case(b"APPEND ") && (literals > 0 || arguments.first() != Some(&b'{'))
+    word.eq_ignore_ascii_case(b"APPEND ")
+        && (literals > 0 || arguments.first() != Some(&b'{'))
+        && !(is_url(arguments) && has_catenate(arguments))
+}
+
+/// Whether the literal that ends the text is the argument of URL.
+pub(super) fn is_url(text: &[u8]) -> bool {
+    let before =
+        text.iter().rposition(|byte| *byte == b'{').and_then(|at| text.get(..at)).unwrap_or_default();
+    let tail = before.get(before.len().saturating_sub(5)..).unwrap_or_default();
+    tail.eq_ignore_ascii_case(b" URL ") || tail.eq_ignore_ascii_case(b"(URL ")
+}
+
+fn has_catenate(arguments: &[u8]) -> bool {
+    arguments.windows(10).any(|window| window.eq_ignore_ascii_case(b"CATENATE ("))
 }

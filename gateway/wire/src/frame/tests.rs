@@ -1,6 +1,7 @@
 //! Framing: known streams, refusals that stay in sync, and independence of how octets are cut.
 
 use super::*;
+use pimap_types::limits::PIECE_BYTES_MAX;
 use proptest::prelude::*;
 
 /// Feeds the pieces and tells what came out, one line a frame; the octets of a message are joined. APPENDs are let in
@@ -48,6 +49,19 @@ fn run(mode: LiteralMode, logged_in: bool, refused: &[u64], pieces: &[&[u8]]) ->
                         String::from_utf8_lossy(&message.take().expect("open"))
                     ));
                 }
+                Frame::AppendPart { text, literal } => {
+                    let octets = message.take().expect("a part only after a literal");
+                    told.push(format!("message {:?}", String::from_utf8_lossy(&octets)));
+                    told.push(format!("{:?} {literal:?}", String::from_utf8_lossy(text.octets())));
+                    match literal {
+                        Some((size, _)) if refused.contains(&size) => framer.refuse_append(),
+                        Some(_) => {
+                            framer.accept_append();
+                            message = Some(Vec::new());
+                        }
+                        None => {}
+                    }
+                }
                 Frame::Done => told.push("done".to_owned()),
                 Frame::Sasl(line) => {
                     told.push(format!("sasl {:?}", String::from_utf8_lossy(line.octets())));
@@ -94,11 +108,45 @@ fn the_message_of_append_is_streamed() {
         ["\"a append {5+}\\r\\nINBOX {2}\\r\\n\" 2 true", "message \"hi\""]
     );
     assert_eq!(stream(b"a APPEND x {0+}\r\n\r\nb NOOP\r\n")[1..], ["message \"\"", "b NOOP\r\n"]);
-    // No second message, no CATENATE: the command is refused, the rest of it skipped, literals included.
+}
+
+/// RFC 3502, RFC 4469: what follows a literal is told, and its own literals are streamed in turn.
+#[test]
+fn an_append_may_go_on_behind_its_literal() {
     assert_eq!(
-        stream(b"a APPEND x {2+}\r\nhi {8+}\r\nz NOOP\r\n\r\nb NOOP\r\n")[1..],
-        ["a BAD nothing may follow the message of APPEND", "b NOOP\r\n"]
+        stream(b"a APPEND x {2+}\r\nhi (\\Seen) {3}\r\nhey\r\nb NOOP\r\n")[1..],
+        ["message \"hi\"", "\" (\\\\Seen) {3}\\r\\n\" Some((3, true))", "message \"hey\"", "b NOOP\r\n"]
     );
+    // A refused one is skipped with all that follows.
+    assert_eq!(
+        run(
+            LiteralMode::Stream,
+            true,
+            &[8],
+            &[b"a APPEND x {2+}\r\nhi {8+}\r\nz NOOP\r\n {1+}\r\nx\r\nb NOOP\r\n"]
+        )[2..],
+        ["\" {8+}\\r\\n\" Some((8, false))", "b NOOP\r\n"]
+    );
+    // URLs may be literals; they are not streamed.
+    let catenate = b"a APPEND x CATENATE (URL {2+}\r\n/a TEXT {2+}\r\nhi URL {3}\r\n/bc)\r\nb NOOP\r\n";
+    assert_eq!(
+        stream(catenate),
+        [
+            "\"a APPEND x CATENATE (URL {2+}\\r\\n/a TEXT {2+}\\r\\n\" 2 false",
+            "+",
+            "message \"hi\"",
+            "\" URL {3}\\r\\n/bc)\\r\\n\" None",
+            "b NOOP\r\n",
+        ]
+    );
+    assert_eq!(stream(b"a APPEND x CATENATE (URL {2+}\r\n/a)\r\n").len(), 1);
+    let long = [b"a APPEND x {2+}\r\nhi ".as_slice(), &vec![b'x'; 70_000], b"\r\nb NOOP\r\n"].concat();
+    assert_eq!(stream(&long)[1..], ["a BAD line too long", "b NOOP\r\n"]);
+    assert_eq!(
+        stream(b"a APPEND x {2+}\r\nhi\0\r\nb NOOP\r\n")[1],
+        "a BAD a bare CR or a NUL is not allowed"
+    );
+    assert_eq!(body(b"a APPEND x {2+}\r\nhi {3}\r\nb NOOP\r\n")[1..], [format!("a BAD {NO_CONTINUATION}")]);
 }
 
 #[test]

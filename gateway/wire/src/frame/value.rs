@@ -44,7 +44,16 @@ pub enum Frame {
     },
     /// Octets of the message, at most [`PIECE_BYTES_MAX`](pimap_types::limits::PIECE_BYTES_MAX).
     AppendBytes(Bytes),
-    /// The message and its command are whole. Anything but this after [`Frame::AppendStart`] means that they are not.
+    /// What follows a literal of APPEND: a further message or part (RFC 3502, RFC 4469). With a literal at its end nothing more
+    /// comes until its verdict, as for [`Frame::AppendStart`]; without one the command is whole.
+    AppendPart {
+        /// The text, ending with the literal's head or the line's end.
+        text: CommandBytes,
+        /// Its octets, and whether the handset waits for `+`.
+        literal: Option<(u64, bool)>,
+    },
+    /// The message and its command are whole. Anything but this, or a last [`Frame::AppendPart`], after
+    /// [`Frame::AppendStart`] means that they are not.
     AppendEnd,
     /// The answer to a challenge of AUTHENTICATE, its line end included.
     Sasl(CommandBytes),
@@ -68,6 +77,9 @@ impl fmt::Debug for Frame {
                 .finish(),
             // Mail content does not print either.
             Frame::AppendBytes(bytes) => write!(f, "AppendBytes({} octets)", bytes.len()),
+            Frame::AppendPart { text, literal } => {
+                f.debug_struct("AppendPart").field("text", text).field("literal", literal).finish()
+            }
             Frame::AppendEnd => f.write_str("AppendEnd"),
             Frame::Done => f.write_str("Done"),
             Frame::Rejected(rejection) => f.debug_tuple("Rejected").field(rejection).finish(),

@@ -3,6 +3,7 @@
 use super::{Upstream, said};
 use crate::world::mail::{Mailbox, items};
 use crate::world::sort;
+use pimap_types::append::AppendPiece;
 use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::list;
 use pimap_types::response::ListItem;
@@ -18,7 +19,7 @@ impl Upstream {
     pub(super) fn carry_out(
         &mut self,
         request: UpstreamRequest,
-        message: Option<Vec<u8>>,
+        message: Option<Vec<AppendPiece>>,
     ) -> (UpstreamReply, Pieces) {
         match self.reply_to(request, message) {
             Ok(answer) => answer,
@@ -29,7 +30,7 @@ impl Upstream {
     fn reply_to(
         &mut self,
         request: UpstreamRequest,
-        message: Option<Vec<u8>>,
+        message: Option<Vec<AppendPiece>>,
     ) -> Result<(UpstreamReply, Pieces), UpstreamFault> {
         use UpstreamRequest::*;
         let today = self.today;
@@ -65,18 +66,7 @@ impl Upstream {
             Move(..) if !self.traits.r#move => return Err(UpstreamFault::Unsupported),
             Move(at, uids, target) => return self.copy(&at, &uids, &target, true),
             Expunge { at, uids, all_visible } => self.expunge(&at, &uids, all_visible)?,
-            Append(append) => {
-                let (Some(message), uid_plus) = (message, self.traits.uid_plus) else {
-                    return Err(UpstreamFault::Cancelled);
-                };
-                let Some(state) = self.mail.mailboxes.get_mut(&append.mailbox) else {
-                    return Ok((no_target(), Vec::new()));
-                };
-                let uid = state.deliver(message, append.flags, today);
-                let told = uid_plus.then_some((state.uid_validity, Uid::new(uid).expect("not zero")));
-                self.changed(&append.mailbox, &[uid]);
-                Data::Appended(told)
-            }
+            Append(append) => return Ok((self.append(append, message)?, Vec::new())),
             List { subscribed, pattern, .. } => Data::Listed(self.list(subscribed, &pattern)),
             Namespace => {
                 let personal = vec![list::Namespace { prefix: String::new(), delimiter: Some('/') }];
@@ -315,10 +305,10 @@ fn contains(uids: &UidRanges, uid: u32) -> bool {
     Uid::new(uid).is_some_and(|uid| uids.contains(uid))
 }
 
-fn refused(code: Option<&str>, text: &str) -> UpstreamReply {
+pub(super) fn refused(code: Option<&str>, text: &str) -> UpstreamReply {
     UpstreamReply::Refused { code: code.map(str::to_owned), text: text.to_owned(), data: None }
 }
 
-fn no_target() -> UpstreamReply {
+pub(super) fn no_target() -> UpstreamReply {
     refused(Some("TRYCREATE"), "no such mailbox")
 }

@@ -75,9 +75,9 @@ impl Task<'_> {
                 }
                 None => self.questions.spawn(cancelled(ticket)),
             },
-            Carry::AppendFrom(conn) => {
+            Carry::AppendFrom(conn, rules) => {
                 let (to, message) = mpsc::channel(PIECES_IN_FLIGHT_MAX);
-                self.signal(conn, Signal::TakeAppend(to));
+                self.signal(conn, Signal::TakeAppend(to, rules));
                 let asked = upstream.run(request, Carried::Append(message));
                 self.questions.spawn(async move { (ticket, asked.await) })
             }

@@ -2,7 +2,14 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use pimap_wire::frame::{Frame, Framer, Rejection};
+use pimap_account::contract::AppendRules;
+use pimap_types::Code;
+use pimap_types::append::{AppendPart, AppendPiece};
+use pimap_types::limits::APPEND_PARTS_MAX;
+use pimap_wire::decode::append_parts;
+use pimap_wire::frame::{CommandBytes, Frame, Framer, Rejection};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc::{OwnedPermit, Sender, error::SendError};
 
@@ -10,6 +17,8 @@ use tokio::sync::mpsc::{OwnedPermit, Sender, error::SendError};
 pub(super) struct Message {
     /// The handset waits for `+` before it sends the message.
     pub(super) synchronizing: bool,
+    /// It is a text of CATENATE.
+    pub(super) catenating: bool,
     stage: Stage,
 }
 
@@ -23,17 +32,28 @@ enum Stage {
 }
 
 struct Flow {
-    to: Sender<Bytes>,
-    room: Option<BoxFuture<'static, Result<OwnedPermit<Bytes>, SendError<()>>>>,
-    /// The latest piece. It goes on only when the next one, or the command's end, has come: upstream must never see the
-    /// last octet of a message whose command turns out to be broken.
+    to: Sender<AppendPiece>,
+    room: Option<BoxFuture<'static, Result<OwnedPermit<AppendPiece>, SendError<()>>>>,
+    /// The latest octets. They go on only when the next ones, or what follows the literal, have come: upstream must never see
+    /// the last octet of a message whose command turns out to be broken.
     held: Option<Bytes>,
+    /// What waits for room; a few pieces at most.
+    ready: VecDeque<AppendPiece>,
+    /// Nothing follows what is ready.
+    last: bool,
+    rules: Arc<AppendRules>,
+    /// Within the list of CATENATE.
+    catenating: bool,
+    /// Parts so far.
+    parts: usize,
 }
 
 /// What the pump came to.
 pub(super) enum Pumped {
     /// Something moved.
     Moved,
+    /// The handset waits for `+` before it goes on.
+    Awaited,
     /// The message is over, or nobody takes the rest of it.
     Over,
     /// The command is broken.
@@ -42,13 +62,22 @@ pub(super) enum Pumped {
 
 impl Message {
     pub(super) fn new(synchronizing: bool) -> Self {
-        Self { synchronizing, stage: Stage::Offered }
+        Self { synchronizing, catenating: false, stage: Stage::Offered }
     }
 
-    /// Upstream takes the message: from now on it flows.
-    pub(super) fn flow_to(&mut self, to: Sender<Bytes>, framer: &mut Framer) {
+    /// Upstream takes the message: from now on it flows. `catenating`: it is the first text of a CATENATE.
+    pub(super) fn flow_to(&mut self, to: Sender<AppendPiece>, rules: Arc<AppendRules>, framer: &mut Framer) {
         framer.accept_append();
-        self.stage = Stage::Flowing(Flow { to, room: None, held: None });
+        self.stage = Stage::Flowing(Flow {
+            to,
+            room: None,
+            held: None,
+            ready: VecDeque::new(),
+            last: false,
+            rules,
+            catenating: self.catenating,
+            parts: 0,
+        });
     }
 
     /// The command was answered. A message that was never asked for is skipped by the framer; what still comes of one
@@ -63,7 +92,7 @@ impl Message {
     pub(super) fn poll_pump(&mut self, cx: &mut Context<'_>, framer: &mut Framer) -> Poll<Pumped> {
         let Stage::Flowing(flow) = &mut self.stage else { return Poll::Pending };
         let pumped = ready!(flow.poll(cx, framer));
-        if !matches!(pumped, Pumped::Moved) {
+        if !matches!(pumped, Pumped::Moved | Pumped::Awaited) {
             // The sender goes: after the last octet it means the end, before it that the rest will not come.
             self.stage = Stage::Dropped;
         }
@@ -73,29 +102,81 @@ impl Message {
 
 impl Flow {
     fn poll(&mut self, cx: &mut Context<'_>, framer: &mut Framer) -> Poll<Pumped> {
-        let permit = match self.held {
-            None => None,
-            Some(_) => {
-                let to = &self.to;
-                let room = self.room.get_or_insert_with(|| Box::pin(to.clone().reserve_owned()));
-                match ready!(room.as_mut().poll(cx)) {
-                    Ok(permit) => Some(permit),
-                    Err(_) => return Poll::Ready(Pumped::Over),
+        if !self.ready.is_empty() {
+            let to = &self.to;
+            let room = self.room.get_or_insert_with(|| Box::pin(to.clone().reserve_owned()));
+            let permit = ready!(room.as_mut().poll(cx));
+            // A future that is ready must not be polled again.
+            self.room = None;
+            let (Ok(permit), Some(piece)) = (permit, self.ready.pop_front()) else {
+                return Poll::Ready(Pumped::Over);
+            };
+            permit.send(piece);
+            let over = self.last && self.ready.is_empty();
+            return Poll::Ready(if over { Pumped::Over } else { Pumped::Moved });
+        }
+        Poll::Ready(match framer.next_frame() {
+            Some(Frame::AppendBytes(octets)) => {
+                self.ready.extend(self.held.replace(octets).map(AppendPiece::Bytes));
+                Pumped::Moved
+            }
+            Some(Frame::AppendPart { text, literal }) => self.go_on(&text, literal, framer),
+            Some(Frame::AppendEnd) => {
+                self.ready.extend(self.held.take().map(AppendPiece::Bytes));
+                self.end();
+                Pumped::Moved
+            }
+            Some(Frame::NeedContinuation) => Pumped::Awaited,
+            Some(Frame::Rejected(rejection)) => Pumped::Broken(rejection),
+            Some(_) => Pumped::Over,
+            None => return Poll::Pending,
+        })
+    }
+
+    fn end(&mut self) {
+        self.ready.push_back(AppendPiece::End);
+        self.last = true;
+    }
+
+    /// What follows a literal: checked as the command itself was, before upstream sees the literal's last octet.
+    fn go_on(&mut self, text: &CommandBytes, literal: Option<(u64, bool)>, framer: &mut Framer) -> Pumped {
+        let parts = match self.checked(text) {
+            Ok(parts) => parts,
+            Err((code, text)) => {
+                if literal.is_some() {
+                    framer.refuse_append();
                 }
+                self.ready.push_back(AppendPiece::Refused { code, text });
+                self.last = true;
+                return Pumped::Moved;
             }
         };
-        // A future that is ready must not be polled again; the permit, if not used, is given back.
-        self.room = None;
-        let (earlier, pumped) = match framer.next_frame() {
-            Some(Frame::AppendBytes(piece)) => (self.held.replace(piece), Pumped::Moved),
-            Some(Frame::AppendEnd) => (self.held.take(), Pumped::Over),
-            Some(Frame::Rejected(rejection)) => return Poll::Ready(Pumped::Broken(rejection)),
-            Some(_) => return Poll::Ready(Pumped::Over),
-            None => return Poll::Pending,
-        };
-        if let (Some(permit), Some(earlier)) = (permit, earlier) {
-            permit.send(earlier);
+        self.catenating = matches!(parts.last(), Some(AppendPart::Text { .. }));
+        self.ready.extend(self.held.take().map(AppendPiece::Bytes));
+        self.ready.push_back(AppendPiece::Parts(parts));
+        match literal {
+            None => self.end(),
+            Some((_, synchronizing)) => {
+                framer.accept_append();
+                if synchronizing {
+                    return Pumped::Awaited;
+                }
+            }
         }
-        Poll::Ready(pumped)
+        Pumped::Moved
+    }
+
+    fn checked(&mut self, text: &CommandBytes) -> Result<Vec<AppendPart>, (String, String)> {
+        let code_of = |code: Option<Code>| match code {
+            Some(Code::Word(word)) => word.into_owned(),
+            _ => "CLIENTBUG".to_owned(),
+        };
+        let parts = append_parts(text, self.catenating)
+            .map_err(|error| (code_of(error.code), error.text.into_owned()))?;
+        self.parts = self.parts.saturating_add(parts.len());
+        if self.parts > APPEND_PARTS_MAX {
+            return Err(("LIMIT".to_owned(), "too many parts".to_owned()));
+        }
+        self.rules.check(parts, false).map_err(|why| (code_of(Some(why.code())), why.text().to_owned()))
     }
 }

@@ -6,10 +6,13 @@ use crate::drive::link::{Link, Read};
 use crate::drive::mail::Mail;
 use crate::drive::outbox::{Outlook, Signal, Taken};
 use pimap_account::Input;
-use pimap_account::contract::TransportKind;
+use pimap_account::contract::{AppendRules, TransportKind};
 use pimap_types::Response;
+use pimap_types::append::AppendPiece;
 use pimap_wire::frame::{Framer, LiteralMode};
 use std::borrow::Cow;
+use std::sync::Arc;
+use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 impl<L: Link> Conversation<L> {
@@ -108,7 +111,7 @@ impl<L: Link> Conversation<L> {
         }
         match signal {
             Signal::Complete { idling } => self.on_complete(idling),
-            Signal::TakeAppend(to) => self.on_take_append(to),
+            Signal::TakeAppend(to, rules) => self.on_take_append(to, rules),
             Signal::Finish => self.on_finish(),
         }
     }
@@ -138,9 +141,9 @@ impl<L: Link> Conversation<L> {
         }
     }
 
-    fn on_take_append(&mut self, to: tokio::sync::mpsc::Sender<bytes::Bytes>) {
+    fn on_take_append(&mut self, to: Sender<AppendPiece>, rules: Arc<AppendRules>) {
         let Phase::Running(Running { message: Some(message), .. }) = &mut self.phase else { return };
-        message.flow_to(to, &mut self.framer);
+        message.flow_to(to, rules, &mut self.framer);
         if message.synchronizing {
             self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
         }
@@ -152,6 +155,9 @@ impl<L: Link> Conversation<L> {
             Pumped::Broken(rejection) if rejection.fatal => {
                 self.outbox.write_own(&rejection.response());
                 self.finish();
+            }
+            Pumped::Awaited => {
+                self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
             }
             // The account answers for the command when upstream has given up on it.
             Pumped::Moved | Pumped::Over | Pumped::Broken(_) => {}

@@ -7,6 +7,7 @@ use crate::drive::link::Link;
 use crate::drive::mail::{AccountHandle, Mail, Membership};
 use pimap_account::Input;
 use pimap_account::contract::{CommandInput, Open, OpenBy, TransportKind};
+use pimap_types::append::AppendPart;
 use pimap_types::command::Login;
 use pimap_types::limits::LOGINS_REFUSED_MAX;
 use pimap_types::{Code, Command, Response, Status, Tag};
@@ -28,8 +29,9 @@ impl<L: Link> Conversation<L> {
                 self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
             }
             // What is left of a message that nobody wants any more.
-            Frame::AppendBytes(_) | Frame::AppendEnd => {}
             Frame::Sasl(line) => self.on_answer(Ok(&line)),
+            Frame::AppendPart { literal: Some(_), .. } => self.framer.refuse_append(),
+            Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {}
             Frame::Done => self.on_done(),
             Frame::Rejected(rejection) if rejection.fatal => {
                 self.outbox.write_own(&rejection.response());
@@ -43,7 +45,7 @@ impl<L: Link> Conversation<L> {
         }
     }
 
-    fn on_octets(&mut self, octets: &CommandBytes, message: Option<Message>) {
+    fn on_octets(&mut self, octets: &CommandBytes, mut message: Option<Message>) {
         let (tag, command) = match decode(octets) {
             Ok(decoded) => decoded,
             Err(_) if is_starttls(octets) => return self.on_starttls(octets),
@@ -54,6 +56,9 @@ impl<L: Link> Conversation<L> {
                 return self.answer(&error.response());
             }
         };
+        if let (Some(message), Command::Append(append)) = (&mut message, &command) {
+            message.catenating = matches!(append.parts.last(), Some(AppendPart::Text { .. }));
+        }
         if matches!(self.phase, Phase::LoggedOut) {
             if let Some(message) = message {
                 message.answered(&mut self.framer);

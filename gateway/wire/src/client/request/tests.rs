@@ -1,6 +1,7 @@
 //! Requests as written, against known answers and properties.
 
 use super::*;
+use pimap_types::append::AppendPart;
 use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::{Date, Flag, Flags};
 use proptest::prelude::*;
@@ -72,19 +73,36 @@ fn commands() {
 
 #[test]
 fn a_large_append_asks_first() {
-    let mut append = Append {
-        mailbox: MailboxName::new("Sent"),
+    let head = AppendPart::Message {
         flags: Flags::new([Flag::Seen]),
         date: Some(" 1-Feb-2004 10:00:00 +0000".into()),
-        size: 10,
     };
-    let encoded = Request::Append(&append).encode(1, true).unwrap();
+    let append = |size| {
+        let parts = vec![head.clone(), AppendPart::Literal { size, binary: false }];
+        Append { mailbox: MailboxName::new("Sent"), parts }
+    };
+    let encoded = Request::Append(&append(10)).encode(1, true).unwrap();
     let expect = b"U1 APPEND \"Sent\" (\\Seen) \" 1-Feb-2004 10:00:00 +0000\" {10+}\r\n".to_vec();
     assert_eq!((encoded.parts, encoded.message_waits), (vec![expect], false));
-    append.size = 10 << 20;
-    assert!(Request::Append(&append).encode(1, true).unwrap().message_waits);
-    append.size = 10;
-    assert!(Request::Append(&append).encode(1, false).unwrap().message_waits);
+    assert!(Request::Append(&append(10 << 20)).encode(1, true).unwrap().message_waits);
+    assert!(Request::Append(&append(10)).encode(1, false).unwrap().message_waits);
+}
+
+/// RFC 4469, RFC 3502, RFC 3516.
+#[test]
+fn what_follows_a_literal_of_append() {
+    use AppendPart::*;
+    let text = |parts: &[AppendPart]| {
+        encode_parts(parts, true).map(|encoded| String::from_utf8(encoded.parts.concat()).unwrap())
+    };
+    let message = Message { flags: Flags::default(), date: None };
+    assert_eq!(text(&[]).unwrap(), "\r\n");
+    assert_eq!(text(&[EndCatenate]).unwrap(), ")\r\n");
+    assert_eq!(text(&[Url("/a".into()), Text { size: 3 }]).unwrap(), " URL \"/a\" TEXT {3+}\r\n");
+    let all = [EndCatenate, message.clone(), Catenate, Url("/a".into()), Url("/b".into()), EndCatenate];
+    assert_eq!(text(&all).unwrap(), ") CATENATE (URL \"/a\" URL \"/b\")\r\n");
+    assert_eq!(text(&[message, Literal { size: 9, binary: true }]).unwrap(), " ~{9+}\r\n");
+    assert_eq!(text(&[Url("a\0".into())]), Err(Unencodable::Octets));
 }
 
 #[test]

@@ -15,6 +15,11 @@ impl Writer {
         Self { parts: vec![Vec::with_capacity(64)], literal_plus }
     }
 
+    /// Whether literals need not be asked for (LITERAL+).
+    pub(super) fn may_send_unasked(&self) -> bool {
+        self.literal_plus
+    }
+
     /// The parts; after each but the last a `+` must be awaited.
     pub(super) fn into_parts(self) -> Vec<Vec<u8>> {
         self.parts

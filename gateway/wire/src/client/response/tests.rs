@@ -86,7 +86,7 @@ fn codes() {
     // Not ascending: the pairing cannot be kept, so it is not claimed.
     assert_eq!(code("COPYUID 3 4,2 10:11"), Code::CopyUid(None));
     assert_eq!(code("COPYUID 3 1:4 10:11"), Code::CopyUid(None));
-    assert_eq!(code("APPENDUID 3 9"), Code::AppendUid(validity, Uid::new(9)));
+    assert_eq!(code("APPENDUID 3 9"), Code::AppendUid(validity, Some(UidRanges::from_pairs([(9, 9)]))));
     let UpstreamResponse::Bye(bye) = parse("* BYE [BADURL \"a]b\"] so long") else { panic!() };
     assert_eq!(bye.code_text.as_deref(), Some("BADURL \"a]b\""));
     assert_eq!(bye.text, "so long");

@@ -132,8 +132,10 @@ fn store_copy_move_expunge() {
 #[test]
 fn append() {
     let append = |flags: &[Flag], date: Option<&str>, size| {
-        let (mailbox, flags) = (mailbox("INBOX"), Flags::new(flags.iter().cloned()));
-        Command::Append(Append { mailbox, flags, date: date.map(str::to_owned), size })
+        let flags = Flags::new(flags.iter().cloned());
+        let message = AppendPart::Message { flags, date: date.map(str::to_owned) };
+        let parts = vec![message, AppendPart::Literal { size, binary: false }];
+        Command::Append(Append { mailbox: mailbox("INBOX"), parts })
     };
     // The line end that `decoded` adds would be the message's first octets: here the command ends with its literal head.
     let head = |line: &str| {
@@ -160,6 +162,70 @@ fn append() {
         "INBOX {x}",
     ] {
         assert_eq!(head(line).map_err(|error| error.status), Err(Status::Bad), "{line}");
+    }
+}
+
+/// RFC 3502, RFC 4469, RFC 3516 4.4.
+#[test]
+fn append_in_parts() {
+    use AppendPart::*;
+    let head = |line: &str| match decode(&CommandBytes::new(Bytes::from(format!("A1 APPEND x {line}\r\n")))) {
+        Ok((_, Command::Append(append))) => Ok(append.parts),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err((error.status, error.code)),
+    };
+    let message = || Message { flags: Flags::default(), date: None };
+    let url = |url: &str| Url(url.to_owned());
+    assert_eq!(head("~{3+}"), Ok(vec![message(), Literal { size: 3, binary: true }]));
+    assert_eq!(head("catenate (TEXT {3}"), Ok(vec![message(), Catenate, Text { size: 3 }]));
+    assert_eq!(
+        head("CATENATE (URL \"/a\" URL {2+}\r\n/b TEXT {3}"),
+        Ok(vec![message(), Catenate, url("/a"), url("/b"), Text { size: 3 }])
+    );
+    assert_eq!(head("CATENATE (URL /a)"), Ok(vec![message(), Catenate, url("/a"), EndCatenate]));
+    assert_eq!(
+        head("CATENATE (URL /a) (\\Seen) {5}"),
+        Ok(vec![
+            message(),
+            Catenate,
+            url("/a"),
+            EndCatenate,
+            Message { flags: Flags::new([Flag::Seen]), date: None },
+            Literal { size: 5, binary: false }
+        ])
+    );
+    for line in [
+        "CATENATE",
+        "CATENATE ()",
+        "CATENATE (URL)",
+        "CATENATE (URL /a",
+        "CATENATE (URL /a) ",
+        "CATENATE (BODY {3}",
+        "CATENATE (TEXT /a)",
+        "CATENATES (URL /a)",
+        "~",
+    ] {
+        assert_eq!(head(line), Err((Status::Bad, None)), "{line}");
+    }
+    let long = format!("CATENATE (URL {})", "x".repeat(5_000));
+    assert_eq!(head(&long), Err((Status::No, Some(Code::word("BADURL")))));
+    let many = format!("CATENATE ({})", ["URL a"; 5_000].join(" "));
+    assert_eq!(head(&many), Err((Status::No, Some(Code::word("LIMIT")))));
+    let more = |text: &str, catenating| {
+        append_parts(&CommandBytes::new(Bytes::from(format!("{text}\r\n"))), catenating)
+            .map_err(|error| error.status)
+    };
+    assert_eq!(more(" {4+}", false), Ok(vec![message(), Literal { size: 4, binary: false }]));
+    assert_eq!(more(")", true), Ok(vec![EndCatenate]));
+    assert_eq!(more(" URL /a TEXT {2}", true), Ok(vec![url("/a"), Text { size: 2 }]));
+    assert_eq!(
+        more(") CATENATE (URL /a)", true),
+        Ok(vec![EndCatenate, message(), Catenate, url("/a"), EndCatenate])
+    );
+    for (text, catenating) in
+        [(")", false), (" ", false), ("x", false), (" {4}", true), ("", true), (") ", true)]
+    {
+        assert_eq!(more(text, catenating), Err(Status::Bad), "{text}");
     }
 }
 
