@@ -41,6 +41,11 @@ fn cookie() {
 }
 
 #[test]
+fn credentials_refused() {
+    play("credentials-refused.pimap");
+}
+
+#[test]
 fn cursor_resume() {
     play("cursor-resume.pimap");
 }

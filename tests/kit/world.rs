@@ -16,7 +16,7 @@ pub mod upstream;
 use conversation::Conversation;
 use gateway::Disk;
 use mail::Mailbox;
-use pimap_account::contract::Options;
+use pimap_account::contract::{Options, SidTags};
 use pimap_account::{Account, Input};
 use pimap_types::preference::ChannelKind;
 use pimap_types::{AccountKey, ConnectionId, DeviceId, Flags, MailboxName, Timestamp, UidRanges};
@@ -75,6 +75,7 @@ impl World {
             channels: vec![ChannelKind::Udp, ChannelKind::Sms],
             zone_minutes: 0,
             delete_hidden: false,
+            sid_tags: SidTags::Http,
         });
         let mut world = World {
             now: MORNING,

@@ -102,6 +102,8 @@ pub enum OpenBy {
     },
     /// A session cookie, by its SHA-256.
     Cookie([u8; 32]),
+    /// The session's name before a tag, by its SHA-256 (P-IMAP 1.2.3).
+    SessionId([u8; 32]),
 }
 
 /// What carries a connection.
@@ -234,6 +236,30 @@ pub enum Count {
     WatchMissed,
 }
 
+/// Where a handset may take its session up by writing its SESSIONID before a tag instead of logging in (P-IMAP 1.2.3). The name
+/// is then a bearer credential.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SidTags {
+    /// Nowhere.
+    Off,
+    /// In HTTP requests, where a cookie would do the same.
+    #[default]
+    Http,
+    /// On TCP connections too.
+    Everywhere,
+}
+
+impl SidTags {
+    /// Whether they are looked at on such a connection.
+    pub const fn are_on(self, kind: TransportKind) -> bool {
+        match self {
+            SidTags::Off => false,
+            SidTags::Http => !matches!(kind, TransportKind::Tcp),
+            SidTags::Everywhere => true,
+        }
+    }
+}
+
 /// Settings of the owner, the same for all accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -249,4 +275,6 @@ pub struct Options {
     pub zone_minutes: i32,
     /// Whether DELETE may remove a mailbox that holds hidden mail (F19).
     pub delete_hidden: bool,
+    /// Where a session is taken up by its name before a tag.
+    pub sid_tags: SidTags,
 }

@@ -21,6 +21,7 @@ pub(crate) struct Device {
     pub(crate) session: Option<SessionLog>,
     /// SHA-256 of the current cookie and of the one before it, which lives until the current one is used (F16).
     pub(crate) cookies: [Option<[u8; 32]>; 2],
+    /// The password it logged in with last, by number; zero: that is not taken any more.
     pub(crate) credential_epoch: u64,
     pub(crate) last_seen: Timestamp,
     pub(crate) takeovers: Takeovers,

@@ -5,7 +5,7 @@
 //! handset's life runs in a test in a millisecond, and any failure replays.
 //!
 //! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`,
-//! `tick`, `rows`, `outbox`.
+//! `refused`, `tick`, `rows`, `outbox`.
 
 pub mod contract;
 
@@ -27,6 +27,7 @@ mod mirror;
 mod mod_seq;
 mod open;
 mod outbox;
+mod refused;
 mod rows;
 mod sync;
 mod tick;

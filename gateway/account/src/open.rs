@@ -23,13 +23,15 @@ impl Account {
         }
         if let OpenBy::Login { credential_epoch, .. } = &open.by {
             self.kill_cookies(Some(*credential_epoch));
+            // It was let in just now, with what is used from now on.
+            self.upstream.refused = false;
         }
         match open.by.clone() {
             OpenBy::Login { tag, device: Some(id), mail_address, credential_epoch, .. } => {
                 self.open_device(&open, tag, id, mail_address, credential_epoch);
             }
             OpenBy::Login { tag, device: None, .. } => self.open_regular(&open, tag),
-            OpenBy::Cookie(hash) => self.open_cookie(&open, hash),
+            OpenBy::Cookie(_) | OpenBy::SessionId(_) => self.open_again(&open),
         }
     }
 
@@ -102,9 +104,9 @@ impl Account {
         }
     }
 
-    fn open_cookie(&mut self, open: &Open, hash: [u8; 32]) {
-        let holds = |device: &Device| device.session.is_some() && device.cookies.contains(&Some(hash));
-        let Some(id) = self.devices.iter().find(|(_, device)| holds(device)).map(|(id, _)| id.clone()) else {
+    /// A session is taken up by its cookie, or by its name before a tag.
+    fn open_again(&mut self, open: &Open) {
+        let Some(id) = self.device_named(&open.by) else {
             self.outbox.push(Output::Finish(open.conn));
             return;
         };
@@ -123,7 +125,8 @@ impl Account {
         let retired = self
             .devices
             .get_mut(&id)
-            .and_then(|device| (device.cookies[0] == Some(hash)).then(|| device.cookies[1].take()).flatten());
+            .filter(|device| device.cookies[0].is_some_and(|hash| open.by == OpenBy::Cookie(hash)))
+            .and_then(|device| device.cookies[1].take());
         if let Some(old) = retired {
             self.outbox.index(IndexChange { key: IndexKey::Cookie(old), present: false });
             self.dirty_devices.insert(id.clone());
@@ -131,7 +134,8 @@ impl Account {
         let owner = Owner::Device(id.clone());
         self.connections.insert(open.conn, connection(open, owner.clone(), self));
         self.heard_of(&id);
-        let lost = self.resume_position(open, &owner, true);
+        // On TCP nothing is known of how an earlier connection ended.
+        let lost = self.resume_position(open, &owner, open.transport.kind != TransportKind::Tcp);
         self.remember_request(open, &owner);
         let stale = self
             .session(&owner)
@@ -147,6 +151,19 @@ impl Account {
         self.outbox.push(Output::Complete { conn: open.conn, idling: false });
     }
 
+    /// Whose session that is. Both are looked up by SHA-256, so that how long a comparison takes tells nothing of a secret.
+    fn device_named(&self, by: &OpenBy) -> Option<DeviceId> {
+        let holds = |device: &Device| match (by, &device.session) {
+            (OpenBy::Cookie(hash), Some(_)) => device.cookies.contains(&Some(*hash)),
+            // A session whose password was changed since is taken up by LOGIN only (F50).
+            (OpenBy::SessionId(hash), Some(session)) => {
+                device.credential_epoch != 0 && sha256(session.id.0.as_bytes()) == *hash
+            }
+            _ => false,
+        };
+        self.devices.iter().find(|(_, device)| holds(device)).map(|(id, _)| id.clone())
+    }
+
     fn must_defer(&self, id: &DeviceId) -> bool {
         let owner = Owner::Device(id.clone());
         self.connections_of(&owner).iter().any(|old| {
@@ -160,27 +177,21 @@ impl Account {
     pub(crate) fn open_deferred(&mut self) {
         let now = self.now;
         for (since, open) in std::mem::take(&mut self.deferred) {
-            let OpenBy::Cookie(hash) = open.by else { continue };
-            let waits = self
-                .devices
-                .iter()
-                .find(|(_, d)| d.cookies.contains(&Some(hash)))
-                .is_some_and(|(id, _)| self.must_defer(id));
+            let id = self.device_named(&open.by);
+            let waits = id.as_ref().is_some_and(|id| self.must_defer(id));
             if waits && (0..DEFER_MS).contains(&now.since_ms(since)) {
                 self.deferred.push((since, open));
             } else {
-                if waits {
-                    self.end_lingering(hash);
+                if let (true, Some(id)) = (waits, id) {
+                    self.end_lingering(id);
                 }
-                self.open_cookie(&open, hash);
+                self.open_again(&open);
             }
         }
     }
 
     /// The earlier response takes too long to be written: its output ends here.
-    fn end_lingering(&mut self, hash: [u8; 32]) {
-        let id = self.devices.iter().find(|(_, d)| d.cookies.contains(&Some(hash))).map(|(id, _)| id.clone());
-        let Some(id) = id else { return };
+    fn end_lingering(&mut self, id: DeviceId) {
         for old in self.connections_of(&Owner::Device(id)) {
             self.end_connection(old, Some(Code::word("PIMAPTAKEOVER")), "the session was taken over");
         }
@@ -260,6 +271,11 @@ impl Account {
 
     /// Every LOGIN over HTTP gives a new cookie; the one before lives until the new one is used (F16).
     fn set_cookie(&mut self, open: &Open, id: &DeviceId) {
+        let name = self.devices.get(id).and_then(|device| device.session.as_ref());
+        if let Some(name) = name.filter(|_| self.options.sid_tags.are_on(open.transport.kind)) {
+            let key = IndexKey::Session(sha256(name.id.0.as_bytes()));
+            self.outbox.index(IndexChange { key, present: true });
+        }
         if open.transport.kind == TransportKind::Tcp {
             return;
         }
@@ -418,7 +434,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         transport: open.transport,
         entered: match open.by {
             OpenBy::Login { command, .. } => command,
-            OpenBy::Cookie(_) => "LOGIN",
+            OpenBy::Cookie(_) | OpenBy::SessionId(_) => "LOGIN",
         },
         cursors: open.cursors || open.presented.is_some(),
         request: open.request,
@@ -426,7 +442,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         pipelined: false,
         interactive: false,
         reads: false,
-        pending: if matches!(open.by, OpenBy::Cookie(_)) { Pending::More } else { open.pending },
+        pending: if matches!(open.by, OpenBy::Login { .. }) { open.pending } else { Pending::More },
         handed: 0,
         cursor_told: None,
         running: None,

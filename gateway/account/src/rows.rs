@@ -7,6 +7,7 @@
 use crate::account::{Account, Damaged};
 use crate::contract::{Count, Options, Output};
 use crate::device::Device;
+use crate::entropy::sha256;
 use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
 use crate::mod_seq::ModSeqs;
@@ -178,14 +179,20 @@ impl Account {
         cookies: [Option<[u8; 32]>; 2],
     ) {
         session.erase(&session_prefix(id), self.outbox.rows());
+        let name = IndexKey::Session(sha256(session.id.0.as_bytes()));
+        self.outbox.index(IndexChange { key: name, present: false });
         for cookie in cookies.into_iter().flatten() {
             self.outbox.index(IndexChange { key: IndexKey::Cookie(cookie), present: false });
         }
     }
 
-    /// Upstream refuses the password, or another one is in use now (`epoch`): cookies that came of it die with it (F50).
+    /// Upstream refuses the password, or another one is in use now (`epoch`): cookies and session IDs that came of it die with
+    /// it (F50), until the device logs in.
     pub(crate) fn kill_cookies(&mut self, epoch: Option<u64>) {
         for (id, device) in self.devices.iter_mut().filter(|(_, d)| Some(d.credential_epoch) != epoch) {
+            if std::mem::take(&mut device.credential_epoch) != 0 {
+                self.dirty_devices.insert(id.clone());
+            }
             for cookie in std::mem::take(&mut device.cookies).into_iter().flatten() {
                 self.outbox.index(IndexChange { key: IndexKey::Cookie(cookie), present: false });
                 self.dirty_devices.insert(id.clone());

@@ -216,9 +216,7 @@ impl Account {
             }
             UpstreamEvent::Lost => self.upstream.up = false,
             UpstreamEvent::CredentialsRefused => {
-                self.upstream.refused = true;
-                self.upstream.up = false;
-                self.kill_cookies(None);
+                self.credentials_refused();
             }
             UpstreamEvent::Changed { mailbox, uid_validity, facts } => {
                 if self.is_mirrored(&mailbox, uid_validity) {
@@ -380,7 +378,7 @@ pub(crate) fn ending_of(fault: &UpstreamFault) -> Ending {
             Ending::new(Status::No, Some(Code::word("NONEXISTENT")), text.clone())
         }
         UpstreamFault::CredentialsRefused => {
-            no("AUTHENTICATIONFAILED", "the mail server refuses the password; log in again")
+            no("AUTHENTICATIONFAILED", "the mail server refuses this login now; log in again")
         }
         UpstreamFault::Unsupported => no("CANNOT", "the mail server cannot do this selectively"),
         UpstreamFault::Cancelled => no("UNAVAILABLE", "cancelled"),

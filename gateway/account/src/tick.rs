@@ -13,6 +13,7 @@ impl Account {
         self.last_tick = self.now;
         self.open_deferred();
         self.expire_sessions();
+        self.turn_out();
         self.wake_unproved();
         self.release_late_verdicts();
         let today = self.now.date(self.options.zone_minutes);

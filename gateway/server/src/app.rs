@@ -89,6 +89,7 @@ impl Gateway {
         let settings = Settings {
             idle_timeout: config.session.idle_timeout,
             allow_cleartext: config.listen.allow_cleartext,
+            sid_tags: config.session.sid_tags,
         };
         let front = Arc::new(Front::new(Arc::clone(&directory), authenticator, settings));
         // Set once, before any account begins: nobody else can have set it.
@@ -265,6 +266,7 @@ fn options(config: &Config, udp: Option<(String, u16)>) -> Options {
         udp,
         zone_minutes: session.zone_minutes,
         delete_hidden: session.delete_hidden,
+        sid_tags: session.sid_tags,
     }
 }
 

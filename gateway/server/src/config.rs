@@ -11,6 +11,7 @@ mod section;
 mod tests;
 mod value;
 
+use pimap_account::contract::SidTags;
 use pimap_types::Secret;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -162,6 +163,8 @@ pub struct Session {
     pub zone_minutes: i32,
     /// Whether DELETE may remove a mailbox that holds mail hidden from the device (F19).
     pub delete_hidden: bool,
+    /// Where a SESSIONID before a tag takes a session up.
+    pub sid_tags: SidTags,
 }
 
 /// Where sessions are kept.

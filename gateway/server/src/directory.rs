@@ -69,6 +69,12 @@ impl Directory {
         self.open(found.first()?)
     }
 
+    /// The account that holds a session of that name, by its SHA-256. The account itself has the last word.
+    pub async fn by_session(self: &Arc<Self>, name: [u8; 32]) -> Option<AccountHandle> {
+        let found = self.find(&IndexKey::Session(name)).await;
+        self.open(found.first()?)
+    }
+
     async fn find(&self, key: &IndexKey) -> Vec<AccountKey> {
         let began = std::time::Instant::now();
         let found = self.deps.store.find(key).await;

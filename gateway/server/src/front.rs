@@ -3,8 +3,9 @@
 use crate::auth::Authenticator;
 use crate::auth::Origin;
 use crate::directory::Directory;
+use crate::web::continuation::Continuations;
 use pimap_account::capability;
-use pimap_account::contract::TransportKind;
+use pimap_account::contract::{SidTags, TransportKind};
 use pimap_types::{Code, ConnectionId, Response, Status};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Whether passwords and keys may cross without TLS.
     pub allow_cleartext: bool,
+    /// Where a SESSIONID before a tag takes a session up.
+    pub sid_tags: SidTags,
 }
 
 /// See the module.
@@ -31,6 +34,8 @@ pub struct Front {
     pub authenticator: Authenticator,
     /// Settings.
     pub settings: Settings,
+    /// Commands that ended with a request's body.
+    pub continuations: Continuations,
     connections: AtomicU64,
     /// What tells this process's connections from those of others in logs.
     life: u32,
@@ -39,7 +44,8 @@ pub struct Front {
 impl Front {
     /// Puts the parts together.
     pub fn new(directory: Arc<Directory>, authenticator: Authenticator, settings: Settings) -> Self {
-        Self { directory, authenticator, settings, connections: AtomicU64::new(1), life: rand::random() }
+        let (continuations, connections) = (Continuations::default(), AtomicU64::new(1));
+        Self { directory, authenticator, settings, continuations, connections, life: rand::random() }
     }
 
     /// A name for a connection.

@@ -8,6 +8,7 @@ use crate::drive::upstream::{AccountUpstream, Carried, Login, LoginMode, Upstrea
 use crate::front::{Front, Settings};
 use futures_util::future::BoxFuture;
 use pimap_account::Options;
+use pimap_account::contract::SidTags;
 use pimap_store::{Answer, Loaded, Memory, Sealer, Store};
 use pimap_types::append::AppendPiece;
 use pimap_types::rows::{Batch, IndexKey, StoreFault};
@@ -51,7 +52,11 @@ fn clock() -> Timestamp {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::with(Settings { idle_timeout: Duration::from_secs(1_800), allow_cleartext: true })
+        Self::with(Settings {
+            idle_timeout: Duration::from_secs(1_800),
+            allow_cleartext: true,
+            sid_tags: SidTags::Everywhere,
+        })
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
@@ -79,6 +84,7 @@ impl Bench {
                 channels: Vec::new(),
                 zone_minutes: 0,
                 delete_hidden: false,
+                sid_tags: settings.sid_tags,
             })),
             channels: OnceLock::new(),
             udp: OnceLock::new(),

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod asked;
+pub mod continuation;
 pub mod departure;
 pub mod exchange;
 pub mod gzip;

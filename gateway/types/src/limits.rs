@@ -100,6 +100,10 @@ pub const ID_PAIRS_MAX: usize = 30;
 pub const ID_FIELD_BYTES_MAX: usize = 30;
 /// The value of a field of ID in bytes (RFC 2971 3.3); longer: BAD.
 pub const ID_VALUE_BYTES_MAX: usize = 1_024;
+/// A command that waits for its literal in another request, in bytes; longer: BAD.
+pub const HALF_COMMAND_BYTES_MAX: usize = 128 << 10;
+/// All commands that wait so, in bytes; more: BAD.
+pub const HALF_COMMANDS_BYTES_MAX: usize = 16 << 20;
 /// Refused logins on one connection; more: BYE.
 pub const LOGINS_REFUSED_MAX: u32 = 10;
 /// Words in one ENABLE; more: BAD.

@@ -161,6 +161,8 @@ pub enum Response {
     SessionId(SessionId),
     /// `* FOLDER name`
     Folder(MailboxName),
+    /// `* LOGIN`: the session that a tag names is not there (P-IMAP 1.2.3, digest 4.5).
+    Login,
     /// `* RESYNC`
     Resync,
     /// `* XPROVISION item (value …)` (P-IMAP 5.2.1)

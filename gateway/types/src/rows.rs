@@ -36,6 +36,8 @@ pub struct IndexChange {
 pub enum IndexKey {
     /// SHA-256 of a session cookie: at most one account.
     Cookie([u8; 32]),
+    /// SHA-256 of a session ID: at most one account.
+    Session([u8; 32]),
     /// A device ID: the accounts that have such a device (F52).
     Device(DeviceId),
 }

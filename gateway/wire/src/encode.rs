@@ -121,6 +121,7 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
             write_astring(mailbox.as_str().as_bytes(), out);
         }
         Response::Resync => out.extend_from_slice(b"RESYNC"),
+        Response::Login => out.extend_from_slice(b"LOGIN"),
         Response::Xprovision { item, values } => pimap::write_provision(item, values, out),
         Response::Preferences(pairs) => pimap::write_preferences(pairs, out),
         Response::Filter { name, description, criteria } => {

@@ -38,7 +38,8 @@ use pimap_types::{Code, Tag};
 pub enum LiteralMode {
     /// TCP or a full-duplex stream: `{n}` is asked for with `+`.
     Stream,
-    /// The body of one POST: nothing can be asked for, `{n}` is refused (F6, digest 16.3).
+    /// The body of one POST: nothing can be asked for, `{n}` is refused (F6, digest 16.3), but for one that ends it where that
+    /// can be continued.
     Body,
 }
 
@@ -51,6 +52,7 @@ pub struct Framer {
     logged_in: bool,
     idle: bool,
     sasl: bool,
+    continues: bool,
     ended: bool,
     consumed: u64,
 }
@@ -111,6 +113,7 @@ impl Framer {
             logged_in: false,
             idle: false,
             sasl: false,
+            continues: false,
             ended: false,
             consumed: 0,
         }
@@ -148,6 +151,11 @@ impl Framer {
     /// answer: what it holds is a secret.
     pub fn set_sasl(&mut self) {
         self.sasl = true;
+    }
+
+    /// Whether a command that ends the input with `{n}` can be continued: it becomes [`Frame::Half`] instead of being refused.
+    pub fn set_continues(&mut self, continues: bool) {
+        self.continues = continues;
     }
 
     /// Whether octets are there that no frame has consumed: the handset did not wait (F2), or a command is half read.
@@ -271,6 +279,9 @@ impl Framer {
     fn on_literal(&mut self, at: Gathering, literal: Literal, line_end: usize, next: usize) -> Step {
         let Literal { size, synchronizing } = literal;
         if synchronizing && self.mode == LiteralMode::Body {
+            if self.continues && self.ended && next > line_end && next == self.buffer.len() {
+                return self.hand_over_half(next);
+            }
             return self.reject(at, NO_CONTINUATION);
         }
         let first_line = self.buffer.get(..line_end).unwrap_or_default();
@@ -296,6 +307,17 @@ impl Framer {
             ..at
         });
         if synchronizing { Step::Frame(Frame::NeedContinuation) } else { Step::Again }
+    }
+
+    /// The body ends where the handset would wait for `+`.
+    fn hand_over_half(&mut self, length: usize) -> Step {
+        let tag = leading_tag(&self.buffer);
+        let mut octets = self.split(length).to_vec();
+        if let Some(brace) = octets.iter().rposition(|octet| *octet == b'}') {
+            octets.insert(brace, b'+');
+        }
+        self.state = State::Command(Gathering::default());
+        Step::Frame(Frame::Half(tag, CommandBytes::new(Bytes::from(octets))))
     }
 
     /// Skips `left` octets of a literal, then the rest of the refused command, line by line and literal by literal.

@@ -398,8 +398,8 @@ impl Conversation {
             Frame::NeedContinuation => {
                 self.write_own(&Response::Continuation("Ready for literal data".into()));
             }
-            // Its handsets do not use AUTHENTICATE.
-            Frame::Sasl(_) => {}
+            // Its handsets use neither AUTHENTICATE nor half commands.
+            Frame::Sasl(_) | Frame::Half(..) => {}
             Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {}
             Frame::Done => {
                 let pending = self.pending();

@@ -171,6 +171,7 @@ impl Stage for WorldStage {
             ["crash", "early"] => self.world.crash(0),
             ["store", "fails"] => drop(self.world.fail_commit()),
             ["upstream", "lost"] => self.world.upstream.lose_connections(),
+            ["upstream", "refuses"] => self.world.upstream.refuse(),
             ["upstream", "back"] => self.world.upstream.come_back(),
             ["watcher", "deaf"] => self.world.upstream.deafen(),
             ["unmounted", times] => {

@@ -227,6 +227,12 @@ impl Upstream {
         Some(Answered { ticket, carry, pieces, reply })
     }
 
+    /// It does not take any more what the gateway logs in with.
+    pub fn refuse(&mut self) {
+        self.lose_connections();
+        self.events.push_back(UpstreamEvent::CredentialsRefused);
+    }
+
     /// The connections are lost. Changes that were sent are in doubt; what was not sent did not happen.
     pub fn lose_connections(&mut self) {
         self.reachable = false;

@@ -1,6 +1,7 @@
 //! A configuration in words, for `check`: what the gateway would do, not the keys again.
 
 use super::{Auth, Config, Security, StoreKind};
+use pimap_account::contract::SidTags;
 
 /// Explains a configuration, one statement per line. Names files; opens none but to say that one cannot be read.
 pub fn explain(config: &Config) -> String {
@@ -88,6 +89,11 @@ fn sessions(config: &Config, say: &mut impl FnMut(String)) {
         "DELETE removes a mailbox even if it holds mail that the handset cannot see.".into()
     } else {
         "DELETE is refused for a mailbox that holds mail the handset cannot see.".into()
+    });
+    say(match session.sid_tags {
+        SidTags::Off => "A SESSIONID before a tag means nothing.".into(),
+        SidTags::Http => "A SESSIONID before a tag takes its session up, over HTTP.".into(),
+        SidTags::Everywhere => "A SESSIONID before a tag takes its session up, over HTTP and TCP.".into(),
     });
     say(match &config.store.kind {
         StoreKind::Memory => "Sessions are kept in MEMORY: a restart forgets them.".into(),

@@ -183,6 +183,9 @@ fn auth(mut section: Section<'_>) -> Option<Auth> {
     })
 }
 
+const SID_TAGS: [(&str, SidTags); 3] =
+    [("off", SidTags::Off), ("http", SidTags::Http), ("everywhere", SidTags::Everywhere)];
+
 fn session(mut section: Section<'_>) -> Session {
     let domain = |text: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
@@ -198,6 +201,7 @@ fn session(mut section: Section<'_>) -> Session {
             .unwrap_or(10_000),
         zone_minutes: section.parsed("time_zone", zone).unwrap_or(0),
         delete_hidden: section.word("delete_hidden", &[("refuse", false), ("allow", true)]).unwrap_or(false),
+        sid_tags: section.word("sid_tags", &SID_TAGS).unwrap_or_default(),
     };
     for (key, value) in [("retention", session.retention), ("idle_timeout", session.idle_timeout)] {
         if value < Duration::from_secs(1) {

@@ -18,6 +18,7 @@ mod clock;
 mod command;
 mod compress;
 mod sasl;
+mod session_id;
 #[cfg(test)]
 mod tests;
 
@@ -27,11 +28,12 @@ use super::mail::{AccountHandle, Membership};
 use super::outbox::{Outbox, Signal, Taken};
 use crate::auth::{Admission, Refusal};
 use crate::front::Front;
+use crate::web::continuation::Token;
 use append::{Message, Pumped};
 use bytes::Bytes;
 use clock::Clock;
 use futures_util::future::BoxFuture;
-use pimap_account::contract::{Pending, RequestKey, Transport, TransportKind};
+use pimap_account::contract::{OpenBy, Pending, RequestKey, Transport, TransportKind};
 use pimap_types::command::Cursor;
 use pimap_types::{Command, ConnectionId, DeviceId, Response, Tag};
 use pimap_wire::frame::{Framer, LiteralMode};
@@ -68,6 +70,8 @@ pub struct Manner {
     pub cursors: bool,
     /// The request's name.
     pub request: Option<RequestKey>,
+    /// What a command that is cut by the body's end is to be continued by.
+    pub continuation: Option<Token>,
 }
 
 impl Manner {
@@ -106,6 +110,8 @@ pub struct Conversation<L> {
     logging_out: bool,
     /// Logins that were refused here.
     refused: u32,
+    /// The session ID before the tag that opened this connection, by its SHA-256.
+    session_id: Option<[u8; 32]>,
 }
 
 /// The conversation's outbox: closed with it, however it ends, so that nobody waits for room in it.
@@ -141,8 +147,8 @@ enum Phase {
     Admitting { by: Box<Applicant>, verdict: BoxFuture<'static, Result<Admission, Refusal>> },
     /// AUTHENTICATE waits for the handset's next message.
     Challenged(Box<sasl::Exchange>),
-    /// The account of a cookie is looked up; the command waits.
-    Recalling { found: BoxFuture<'static, Option<AccountHandle>>, command: Box<Deferred> },
+    /// The account of a cookie or session ID is looked up; the command waits.
+    Recalling { found: BoxFuture<'static, Option<Found>>, command: Box<Deferred> },
     /// Something is being answered.
     Running(Running),
     /// IDLE.
@@ -182,8 +188,11 @@ struct Applicant {
 /// What follows when the account has taken the connection in.
 enum Joining {
     Login,
-    Cookie(Box<Deferred>),
+    Again(Box<Deferred>),
 }
+
+/// An account, and what opens it.
+type Found = (AccountHandle, OpenBy);
 
 /// A command whose connection has no account yet.
 struct Deferred {
@@ -197,7 +206,7 @@ enum Action {
     Sent,
     Took(Taken),
     Admitted(Result<Admission, Refusal>),
-    Recalled(Option<AccountHandle>),
+    Recalled(Option<Found>),
     Pumped(Pumped),
     Finished,
     Deadline,
@@ -214,6 +223,7 @@ impl<L: Link> Conversation<L> {
             TransportKind::HttpStream | TransportKind::Tcp => LiteralMode::Stream,
         };
         let mut framer = Framer::new(mode);
+        framer.set_continues(manner.continuation.is_some());
         framer.feed(already);
         Self {
             link,
@@ -231,6 +241,7 @@ impl<L: Link> Conversation<L> {
             pipelined: false,
             logging_out: false,
             refused: 0,
+            session_id: None,
         }
     }
 

@@ -13,6 +13,7 @@ use pimap_account::contract::AppendRules;
 use pimap_types::append::AppendPiece;
 use pimap_types::limits::{PIECE_BYTES_MAX, PIECES_IN_FLIGHT_MAX};
 use pimap_types::{Code, Response, Secret};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +85,8 @@ struct State {
     message_open: bool,
     signals: VecDeque<Signal>,
     cookie: Option<Secret>,
+    /// Its SHA-256, which stays.
+    cookie_hash: Option<[u8; 32]>,
     lines: u64,
     caused_at: Option<Instant>,
     outlook: Outlook,
@@ -101,6 +104,7 @@ impl Default for Outbox {
             message_open: false,
             signals: VecDeque::new(),
             cookie: None,
+            cookie_hash: None,
             lines: 0,
             caused_at: None,
             outlook: Outlook::Open,
@@ -162,7 +166,15 @@ impl Outbox {
 
     /// The session cookie for the head of the HTTP response.
     pub fn set_cookie(&self, cookie: Secret) {
-        self.change(|state| state.cookie = Some(cookie));
+        self.change(|state| {
+            state.cookie_hash = Some(Sha256::digest(cookie.expose()).into());
+            state.cookie = Some(cookie);
+        });
+    }
+
+    /// SHA-256 of the session cookie, if one was given out.
+    pub fn cookie_hash(&self) -> Option<[u8; 32]> {
+        self.state().cookie_hash
     }
 
     /// The session cookie, once.

@@ -9,7 +9,8 @@ use crate::drive::conversation::{Conversation, Manner};
 use crate::drive::link::Link;
 use crate::front::{COOKIE, Front};
 use crate::metrics::Connected;
-use crate::web::asked::{Asked, MEDIA_TYPE, Refused, judge};
+use crate::web::asked::{Asked, CONTINUE, MEDIA_TYPE, Refused, judge};
+use crate::web::continuation::Token;
 use crate::web::departure::{Departures, Watched};
 use crate::web::exchange::Exchange;
 use crate::web::response::ResponseBody;
@@ -198,10 +199,18 @@ async fn pimap(
         Err(refused) => return refuse(refused),
     };
     let (mut exchange, slot) = Exchange::new(body);
-    let first = match First::read(&mut exchange, asked.expects).await {
+    let mut first = match First::read(&mut exchange, asked.expects).await {
         Ok(first) => first,
         Err(refused) => return refuse(refused),
     };
+    if let Some(token) = &asked.continues
+        && !first.go_on(&front, token, asked.cookie)
+    {
+        // What this body holds was meant to be a literal: not an octet of it is taken for a command (F6).
+        let text = "there is no such command to continue (any more)";
+        return refuse(Refused(StatusCode::CONFLICT, text));
+    }
+    let continuation = first.may_continue().then(Token::new);
     let may_login = on.secured || front.settings.allow_cleartext;
     let manner = Manner {
         transport: Transport { kind: first.kind, may_show_key: may_login },
@@ -213,6 +222,7 @@ async fn pimap(
         presented: asked.presented,
         cursors: asked.cursors,
         request: first.name(&asked),
+        continuation: continuation.clone(),
     };
     let mut conversation = Conversation::new(exchange, front, manner, &first.octets);
     if first.ended {
@@ -232,6 +242,10 @@ async fn pimap(
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     // nginx and its kin would collect a stream until it ends.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    // It names a half command if the last line of the body is `+`.
+    if let Some(token) = continuation.and_then(|token| sensitive(token.text().expose())) {
+        headers.insert(CONTINUE, token);
+    }
     if asked.gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -255,7 +269,12 @@ fn set_cookie(cookie: &Secret, secured: bool) -> Option<HeaderValue> {
     let cookie = std::str::from_utf8(cookie.expose()).ok()?;
     let secure = if secured { "; Secure" } else { "" };
     let text = format!("{COOKIE}={cookie}; Path=/pimap; HttpOnly{secure}; SameSite=Strict");
-    let mut value = HeaderValue::try_from(text).ok()?;
+    sensitive(text.as_bytes())
+}
+
+/// A header's value that is nobody's to print.
+fn sensitive(octets: &[u8]) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(octets).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -291,6 +310,22 @@ impl First {
         }
         let kind = if ended || is_counted { TransportKind::HttpBatch } else { TransportKind::HttpStream };
         Ok(First { octets, ended, kind })
+    }
+
+    /// Puts the half command that the token names before the body. False: there is none.
+    fn go_on(&mut self, front: &Front, token: &Secret, cookie: Option<[u8; 32]>) -> bool {
+        let body = self.ended.then(|| Sha256::digest(&self.octets).into());
+        let Some(half) = front.continuations.resume(token.expose(), cookie, body) else { return false };
+        let literal = std::mem::replace(&mut self.octets, BytesMut::from(&half[..]));
+        self.octets.unsplit(literal);
+        true
+    }
+
+    /// Whether the body looks as if it ended with the head of a literal.
+    fn may_continue(&self) -> bool {
+        let line = self.octets.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let digits = line.and_then(|line| line.strip_suffix(b"}")).and_then(|line| line.last());
+        self.ended && digits.is_some_and(u8::is_ascii_digit)
     }
 
     /// The request's name: the handset's own, else a hash of what makes a repeat recognisable. A stream has none, since

@@ -85,5 +85,6 @@ fn manner(peer: SocketAddr, may_login: bool, starttls: bool, greet: bool) -> Man
         presented: None,
         cursors: false,
         request: None,
+        continuation: None,
     }
 }

@@ -5,6 +5,7 @@ use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIE_HEADER, EXPECT,
 };
 use http::{HeaderMap, HeaderName, StatusCode};
+use pimap_types::Secret;
 use pimap_types::command::Cursor;
 use pimap_types::limits::SWALLOW_BYTES_MAX;
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ pub const MEDIA_TYPE: &str = "application/vnd.pimap";
 pub const ACK: HeaderName = HeaderName::from_static("pimap-ack");
 /// The header that names a request, so that a repeat is recognised (F4).
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The header that would continue a literal of an earlier request (F6).
+/// The header that names the half command of an earlier request, which this body goes on with (F6).
 pub const CONTINUE: HeaderName = HeaderName::from_static("pimap-continue");
 
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
@@ -31,6 +32,8 @@ pub struct Asked {
     pub cursors: bool,
     /// SHA-256 of `Idempotency-Key`.
     pub named: Option<[u8; 32]>,
+    /// The token of a half command that the body goes on with (F6).
+    pub continues: Option<Secret>,
     /// Whether the response may be gzipped.
     pub gzip: bool,
     /// Whether the handset waits for `100 Continue`.
@@ -50,10 +53,6 @@ pub fn judge(head: &HeaderMap) -> Result<Asked, Refused> {
     if head.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request bodies are not encoded"));
     }
-    if head.contains_key(CONTINUE) {
-        // Nothing is ever kept of a command cut by the end of a body, so that mail cannot become commands (F6).
-        return Err(Refused(StatusCode::CONFLICT, "no command is to be continued; send literals as {n+}"));
-    }
     let length = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > SWALLOW_BYTES_MAX) {
         return Err(Refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
@@ -67,7 +66,9 @@ pub fn judge(head: &HeaderMap) -> Result<Asked, Refused> {
     if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
         return Err(bad("Idempotency-Key is empty or too long"));
     }
+    let continues = single(head, &CONTINUE).map_err(|()| bad("more than one PIMAP-Continue"))?;
     Ok(Asked {
+        continues: continues.map(Secret::new),
         cookie: session_cookie(head).map(|cookie| Sha256::digest(cookie).into()),
         presented,
         cursors: ack.is_some(),
@@ -193,7 +194,9 @@ mod tests {
         let named = judge(&head(&[("idempotency-key", "abc")])).expect("taken").named;
         assert_eq!(named, Some(Sha256::digest("abc").into()));
         refused(&head(&[("idempotency-key", &"x".repeat(256))]), 400);
-        refused(&head(&[("pimap-continue", "token")]), 409);
+        let continues = judge(&head(&[("pimap-continue", "token")])).expect("taken").continues;
+        assert_eq!(continues, Some(Secret::new("token")));
+        refused(&head(&[("pimap-continue", "a"), ("pimap-continue", "b")]), 400);
     }
 
     #[test]

@@ -139,10 +139,11 @@ pub(super) fn find(snapshot: &ReadTransaction, key: &IndexKey) -> Result<Vec<Acc
     Ok(accounts)
 }
 
-/// An index entry's octets: its kind first, so that no device ID can pose as a cookie.
+/// An index entry's octets: its kind first, so that no device ID can pose as a cookie, nor either as a session.
 fn entry(key: &IndexKey) -> Vec<u8> {
     match key {
         IndexKey::Cookie(hash) => [&b"c"[..], hash].concat(),
+        IndexKey::Session(hash) => [&b"s"[..], hash].concat(),
         IndexKey::Device(device) => [&b"d"[..], device.as_str().as_bytes()].concat(),
     }
 }

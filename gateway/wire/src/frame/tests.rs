@@ -63,6 +63,10 @@ fn run(mode: LiteralMode, logged_in: bool, refused: &[u64], pieces: &[&[u8]]) ->
                     }
                 }
                 Frame::Done => told.push("done".to_owned()),
+                Frame::Half(tag, octets) => {
+                    let tag = tag.map_or("*".to_owned(), |tag| tag.to_string());
+                    told.push(format!("half {tag} {:?}", String::from_utf8_lossy(octets.octets())));
+                }
                 Frame::Sasl(line) => {
                     told.push(format!("sasl {:?}", String::from_utf8_lossy(line.octets())));
                 }
@@ -402,4 +406,39 @@ fn the_line_after_a_challenge_is_whatever_it_is() {
         [b"a AUTHENTICATE PLAIN\r\n".as_slice(), &[b'x'; LINE_BEFORE_LOGIN_BYTES_MAX + 1], b"\r\nb NOOP\r\n"];
     let refused = run(LiteralMode::Stream, false, &[], &long);
     assert_eq!(refused, ["a AUTHENTICATE PLAIN\r\n", "* BAD line too long", "b NOOP\r\n"]);
+}
+
+/// F6: only what ends the body can be continued, and what continues it is a literal whatever it looks like.
+#[test]
+fn a_body_may_end_where_a_literal_begins() {
+    let run = |octets: &[u8]| {
+        let mut framer = Framer::new(LiteralMode::Body);
+        framer.set_continues(true);
+        framer.feed(octets);
+        framer.end_of_input();
+        let mut frames = Vec::new();
+        while let Some(frame) = framer.next_frame() {
+            if matches!(frame, Frame::AppendStart { .. }) {
+                framer.accept_append();
+            }
+            frames.push(frame);
+        }
+        frames
+    };
+    let half = |octets: &'static [u8]| {
+        Frame::Half(Some(Tag::new("b")), CommandBytes::new(Bytes::from_static(octets)))
+    };
+    assert_eq!(run(b"a NOOP\r\nb APPEND Sent {11}\r\n")[1], half(b"b APPEND Sent {11+}\r\n"));
+    assert_eq!(run(b"b LOGIN {3+}\r\njoe {4}\n"), [half(b"b LOGIN {3+}\r\njoe {4+}\n")]);
+    // It goes on with what the next body brings.
+    let whole = run(b"b APPEND Sent {11+}\r\nx LOGOUT\r\n!\r\nc NOOP\r\n");
+    assert!(matches!(
+        &whole[..],
+        [Frame::AppendStart { size: 11, .. }, Frame::AppendBytes(_), Frame::AppendEnd, Frame::Command(_)]
+    ));
+    for octets in [&b"b APPEND Sent {11}\r\nx"[..], b"b APPEND Sent {11}\r\n\r\n", b"b APPEND Sent {11}"] {
+        assert!(matches!(run(octets)[0], Frame::Rejected(_)), "{octets:?}");
+    }
+    // What only looks like one inside of a message is none.
+    assert!(!run(b"b APPEND Sent {5+}\r\n{1}\r\n").iter().any(|frame| matches!(frame, Frame::Half(..))));
 }

@@ -55,6 +55,9 @@ pub enum Frame {
     /// The message and its command are whole. Anything but this, or a last [`Frame::AppendPart`], after
     /// [`Frame::AppendStart`] means that they are not.
     AppendEnd,
+    /// A command that the input's end cuts right after the head of a literal, which has become one of the kind `{n+}`: with
+    /// the literal behind it, it goes on.
+    Half(Option<Tag>, CommandBytes),
     /// The answer to a challenge of AUTHENTICATE, its line end included.
     Sasl(CommandBytes),
     /// The line that ends IDLE.
@@ -67,6 +70,7 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Frame::Command(command) => f.debug_tuple("Command").field(command).finish(),
+            Frame::Half(tag, octets) => f.debug_tuple("Half").field(tag).field(octets).finish(),
             Frame::Sasl(line) => f.debug_tuple("Sasl").field(line).finish(),
             Frame::NeedContinuation => f.write_str("NeedContinuation"),
             Frame::AppendStart { command, size, synchronizing } => f

@@ -134,7 +134,7 @@ impl<L: Link> Conversation<L> {
         match joining {
             None => {}
             Some(Joining::Login) => self.framer.set_logged_in(true),
-            Some(Joining::Cookie(command)) => {
+            Some(Joining::Again(command)) => {
                 self.framer.set_logged_in(true);
                 self.give(*command);
             }
@@ -185,7 +185,7 @@ impl<L: Link> Conversation<L> {
         // The account does not know the cookie, or turns it away: the handset is to log in, and the batch goes on.
         let phase = std::mem::replace(&mut self.phase, Phase::Listening);
         match phase {
-            Phase::Running(Running { joining: Some(Joining::Cookie(command)), .. }) => {
+            Phase::Running(Running { joining: Some(Joining::Again(command)), .. }) => {
                 self.membership = None;
                 return self.refuse_without_session(*command);
             }

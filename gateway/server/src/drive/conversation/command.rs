@@ -30,6 +30,7 @@ impl<L: Link> Conversation<L> {
             }
             // What is left of a message that nobody wants any more.
             Frame::Sasl(line) => self.on_answer(Ok(&line)),
+            Frame::Half(tag, octets) => self.on_half(tag, &octets),
             Frame::AppendPart { literal: Some(_), .. } => self.framer.refuse_append(),
             Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {}
             Frame::Done => self.on_done(),
@@ -43,6 +44,21 @@ impl<L: Link> Conversation<L> {
                 _ => self.answer(&rejection.response()),
             },
         }
+    }
+
+    /// The body ends where a literal begins: the next request may bring it (digest 16.3).
+    fn on_half(&mut self, tag: Option<Tag>, octets: &CommandBytes) {
+        let cookie = self.outbox.cookie_hash().or(self.manner.cookie);
+        let token = self.manner.continuation.take().filter(|_| !matches!(self.phase, Phase::LoggedOut));
+        if token.is_some_and(|token| self.front.continuations.keep(&token, octets.octets().clone(), cookie)) {
+            self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
+            return self.finish();
+        }
+        let text = Cow::Borrowed("the literal cannot be waited for: use {n+}");
+        self.answer(&match tag {
+            Some(tag) => Response::tagged(&tag, Status::Bad, text),
+            None => Response::Untagged { status: Status::Bad, code: None, text },
+        });
     }
 
     fn on_octets(&mut self, octets: &CommandBytes, mut message: Option<Message>) {
@@ -66,6 +82,10 @@ impl<L: Link> Conversation<L> {
             return self.outbox.write_own(&Response::tagged(&tag, Status::Bad, "session closed"));
         }
         let deferred = Deferred { tag, command, message };
+        if self.names_another(&deferred) {
+            let code = Some(Code::word("CLIENTBUG"));
+            return self.refuse(deferred, Status::No, code, "the tag names another session");
+        }
         match (self.membership.is_some(), &deferred.command) {
             (_, Command::Id(_)) => self.on_id(deferred),
             (true, Command::Login(_) | Command::Authenticate { .. }) => {
@@ -138,7 +158,9 @@ impl<L: Link> Conversation<L> {
                 self.authenticate(tag, mechanism, initial.clone())
             }
             // A cookie opens its session with the first command that is about a session (F16).
-            _ if self.manner.cookie.is_some() => self.recall(deferred),
+            _ if self.manner.cookie.is_some() || self.named_session(&deferred).is_some() => {
+                self.recall(deferred);
+            }
             Command::Noop => self.answer(&Response::tagged(&tag, Status::Ok, "NOOP completed")),
             Command::Logout => {
                 self.outbox.write_own(&Response::Bye { code: None, text: "goodbye".into() });
@@ -148,33 +170,6 @@ impl<L: Link> Conversation<L> {
             }
             _ if self.manner.is_http() => self.refuse_without_session(deferred),
             _ => self.refuse(deferred, Status::Bad, None, "log in first"),
-        }
-    }
-
-    /// The handset takes up a session that is not there: it is to log in (digest 16.1).
-    pub(super) fn refuse_without_session(&mut self, deferred: Deferred) {
-        let code = Some(Code::word("AUTHENTICATIONFAILED"));
-        self.refuse(deferred, Status::No, code, "no session: log in first");
-    }
-
-    fn recall(&mut self, deferred: Deferred) {
-        let Some(cookie) = self.manner.cookie else { return self.refuse_without_session(deferred) };
-        let front = self.front.clone();
-        let found = Box::pin(async move { front.directory.by_cookie(cookie).await });
-        self.phase = Phase::Recalling { found, command: Box::new(deferred) };
-    }
-
-    /// The account of the cookie is known, or there is none.
-    pub(super) fn on_recalled(&mut self, found: Option<AccountHandle>) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Listening);
-        let Phase::Recalling { command, .. } = phase else { return };
-        // A cookie is tried once; what comes after is like a request without one.
-        let cookie = self.manner.cookie.take();
-        match (found, cookie) {
-            (Some(account), Some(cookie)) => {
-                self.join(account, OpenBy::Cookie(cookie), None, Joining::Cookie(command));
-            }
-            _ => self.refuse_without_session(*command),
         }
     }
 
@@ -241,7 +236,7 @@ impl<L: Link> Conversation<L> {
         self.join(account, by, Some(credentials), Joining::Login);
     }
 
-    fn join(
+    pub(super) fn join(
         &mut self,
         account: AccountHandle,
         by: OpenBy,

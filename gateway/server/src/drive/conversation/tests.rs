@@ -7,6 +7,7 @@ use super::*;
 use crate::drive::link::Stream;
 use crate::front::Settings;
 use crate::testing::{Bench, Handset};
+use pimap_account::contract::SidTags;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::DuplexStream;
@@ -23,6 +24,7 @@ fn manner(may_login: bool) -> Manner {
         presented: None,
         cursors: false,
         request: None,
+        continuation: None,
     }
 }
 
@@ -141,7 +143,8 @@ async fn silence_ends_a_connection_but_not_before_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handset_that_never_reads_is_cut_off() {
-    let settings = Settings { idle_timeout: Duration::from_secs(36_000), allow_cleartext: true };
+    let settings =
+        Settings { idle_timeout: Duration::from_secs(36_000), allow_cleartext: true, sid_tags: SidTags::Off };
     let bench = Bench::with(settings);
     let (ours, mut theirs) = tokio::io::duplex(64);
     let conversation = Conversation::new(Stream(ours), bench.front.clone(), manner(true), &[]);
