@@ -10,7 +10,7 @@ use pimap_tests::transcript::show;
 use pimap_tests::wait::within;
 use std::time::Duration;
 
-/// How long a change may take to be known: what is polled every half second is looked at by several commands, on a machine
+/// How long a change may take to be known: what is polled every second is looked at by several commands, on a machine
 /// that does other things besides.
 const PROMISE: Duration = Duration::from_secs(20);
 
@@ -65,7 +65,7 @@ impl Stand {
 
 /// Polls and audits without patience.
 pub fn often(config: Config) -> Config {
-    config.with("upstream.poll_interval", "500ms").with("upstream.audit_interval", "1s")
+    config.with("upstream.poll_interval", "1s").with("upstream.audit_interval", "2s")
 }
 
 /// Waits for what the server's kind of watching promises.

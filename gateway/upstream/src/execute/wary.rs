@@ -1,16 +1,14 @@
 //! The detours on the way to a server that is not taken at its word, see [`crate::machine::manners`]. On any other these
 //! do nothing and cost nothing.
 
-use super::read::{facts_of, search_once};
-use super::{is_ok, open};
+use super::read::search_once;
+use super::{is_ok, open, sync};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::manners::{Manners, Terms};
 use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
-use pimap_wire::client::request::UidsArgument;
 use pimap_wire::client::response::Condition;
-use std::collections::BTreeMap;
 
 /// How the server of this connection is talked to.
 pub(super) fn manners(connection: &Connection) -> Manners {
@@ -54,10 +52,6 @@ pub(super) async fn search(
         }
         answers.push(collected.found());
     }
-    let facts = match connection.selected.as_ref().map_or(0, |s| s.exists) {
-        // `1:*` of an empty mailbox is an error to some servers.
-        0 => BTreeMap::new(),
-        _ => facts_of(connection, UidsArgument::From(1), None, None).await?,
-    };
+    let facts = sync::all_facts(connection).await?;
     Ok(Ok(Terms::found(key, answers, &facts)))
 }

@@ -10,7 +10,7 @@
 
 use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
-use pimap_types::{Date, Flag, MessageFacts, Uid};
+use pimap_types::{MessageFacts, Uid};
 use pimap_wire::client::capability::Capabilities;
 use std::collections::BTreeMap;
 
@@ -55,7 +55,8 @@ impl Terms {
                 self.collect(b);
             }
             SearchKey::Not(key) => self.collect(key),
-            key if of_facts(key).is_some() || matches!(key, SearchKey::All | SearchKey::Uid(_)) => {}
+            SearchKey::All | SearchKey::Uid(_) => {}
+            key if is_of_facts(key) => {}
             key => self.asked.push(key.clone()),
         }
     }
@@ -100,46 +101,32 @@ impl<I: Iterator<Item = UidRanges>> Evaluation<'_, I> {
                 let last = self.all.ranges().last().map_or(0, |range| range.1);
                 set.resolve(last).intersection(&self.all)
             }
-            key => match of_facts(key) {
-                Some(fits) => UidRanges::from_uids(self.facts.values().filter(|f| fits(f)).map(|f| f.uid)),
-                None => self.answers.next().unwrap_or_default().intersection(&self.all),
-            },
+            key if is_of_facts(key) => {
+                let fitting = self.facts.values().filter(|facts| fits(key, facts));
+                UidRanges::from_uids(fitting.map(|facts| facts.uid))
+            }
+            _ => self.answers.next().unwrap_or_default().intersection(&self.all),
         }
     }
 }
 
-/// The test of a term that a message's facts decide.
-fn of_facts(key: &SearchKey) -> Option<Box<dyn Fn(&MessageFacts) -> bool>> {
-    fn dated(fits: impl Fn(Date) -> bool + 'static) -> Box<dyn Fn(&MessageFacts) -> bool> {
-        Box::new(move |facts| fits(facts.internal_date))
+/// Whether a message's facts decide the term.
+fn is_of_facts(key: &SearchKey) -> bool {
+    use SearchKey::{Before, Flag, Larger, On, Since, Smaller};
+    matches!(key, Flag(_) | Larger(_) | Smaller(_) | Before(_) | On(_) | Since(_))
+}
+
+/// What they decide.
+fn fits(key: &SearchKey, facts: &MessageFacts) -> bool {
+    match key {
+        SearchKey::Flag(flag) => facts.flags.contains(flag),
+        SearchKey::Larger(size) => facts.size > *size,
+        SearchKey::Smaller(size) => facts.size < *size,
+        SearchKey::Before(day) => facts.internal_date < *day,
+        SearchKey::On(day) => facts.internal_date == *day,
+        SearchKey::Since(day) => facts.internal_date >= *day,
+        _ => false,
     }
-    Some(match key {
-        SearchKey::Flag(flag) => {
-            let flag: Flag = flag.clone();
-            Box::new(move |facts| facts.flags.contains(&flag))
-        }
-        SearchKey::Larger(size) => {
-            let size = *size;
-            Box::new(move |facts| facts.size > size)
-        }
-        SearchKey::Smaller(size) => {
-            let size = *size;
-            Box::new(move |facts| facts.size < size)
-        }
-        SearchKey::Before(day) => {
-            let day = *day;
-            dated(move |date| date < day)
-        }
-        SearchKey::On(day) => {
-            let day = *day;
-            dated(move |date| date == day)
-        }
-        SearchKey::Since(day) => {
-            let day = *day;
-            dated(move |date| date >= day)
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -147,12 +134,12 @@ mod tests {
     use super::*;
     use pimap_types::search::Field;
     use pimap_types::set::{SequenceSet, SetNumber};
-    use pimap_types::{Flags, ModSeq};
+    use pimap_types::{Date, Flag, Flags, ModSeq};
 
     fn facts() -> BTreeMap<Uid, MessageFacts> {
         let message = |n: u32| {
             let uid = Uid::new(n).expect("not zero");
-            let flags = if n % 2 == 0 { Flags::new([Flag::Seen]) } else { Flags::default() };
+            let flags = if n.is_multiple_of(2) { Flags::new([Flag::Seen]) } else { Flags::default() };
             let facts =
                 MessageFacts { uid, flags, internal_date: Date(n as i32), size: n * 100, mod_seq: ModSeq(0) };
             (uid, facts)
