@@ -159,7 +159,7 @@ x = 1
     ] {
         assert!(keys.contains(&key), "{key} is not among {keys:?}");
     }
-    assert_eq!(keys.len(), 22, "{keys:?}");
+    assert_eq!(keys.len(), 23, "{keys:?}");
     let redis = mistakes.iter().find(|mistake| mistake.key == "store.kind").expect("reported");
     assert!(redis.what.contains("not built in yet"));
 }
