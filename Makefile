@@ -9,10 +9,13 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_SECONDS ?= 5
 
-.PHONY: help setup fmt lint test demo playground bench fuzz
+# Where the tests find the mail servers that tests/servers/install unpacks.
+export PIMAP_SERVERS := $(abspath $(TARGET))/servers
+
+.PHONY: help setup fmt lint test test-upstreams demo playground bench fuzz
 
 help: ## list the chores
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what the tests and the demo need (Debian, Ubuntu); quick when it is there
 	@tests/setup
@@ -23,6 +26,7 @@ fmt: ## format all code
 lint: ## check formatting and run clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --package pimap-tests --test upstreams_more --locked -- -D warnings
 
 test: setup lint ## run every test; what CI runs
 	$(CARGO) build --locked --package pimap-gateway
@@ -31,6 +35,13 @@ test: setup lint ## run every test; what CI runs
 	then $(CARGO) nextest run --workspace --locked --no-fail-fast; \
 	else $(CARGO) test --workspace --locked --no-fail-fast; fi
 	$(MAKE) --no-print-directory fuzz
+
+test-upstreams: setup ## run the battery of every upstream, also of those that take root and Node.js
+	tests/servers/install courier hoodiecrow
+	$(CARGO) build --locked --package pimap-gateway
+	PIMAP_GATEWAY="$(abspath $(TARGET))/debug/pimap-gateway" \
+	$(CARGO) test --locked --no-fail-fast --package pimap-tests --test upstreams --test upstreams_more
+	@echo "nothing was skipped: Dovecot in four shapes, Cyrus, GNU mailutils, Courier, hoodiecrow"
 
 demo: setup ## build, then show the main job: a handset that is never lied to
 	$(CARGO) build --locked --package pimap-gateway --package pimap-tests --bin pimap-gateway --bin demo

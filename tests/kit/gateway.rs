@@ -28,13 +28,18 @@ impl Config {
     /// A gateway before that Dovecot: HTTP, IMAP and admin on free ports, cleartext allowed, the embedded store in the
     /// directory of the fixture.
     pub fn before(dovecot: &Dovecot) -> Config {
+        Config::upstream(dovecot.imap())
+    }
+
+    /// The same before any server at that address.
+    pub fn upstream(address: SocketAddr) -> Config {
         Config::default()
             .with("listen.http", "127.0.0.1:0")
             .with("listen.imap", "127.0.0.1:0")
             .with("listen.admin", "127.0.0.1:0")
             .with("listen.allow_cleartext", true)
-            .with("upstream.host", "127.0.0.1")
-            .with("upstream.port", i64::from(dovecot.imap().port()))
+            .with("upstream.host", address.ip().to_string())
+            .with("upstream.port", i64::from(address.port()))
             .with("upstream.security", "none")
             .with("session.default_domain", "example.org")
             .with("store.kind", "embedded")
@@ -258,12 +263,21 @@ pub fn binary() -> &'static PathBuf {
     })
 }
 
-fn build() -> PathBuf {
+/// Where this program was built: target/PROFILE.
+fn profile() -> PathBuf {
     // A test runs as target/PROFILE/deps/NAME, the demo as target/PROFILE/demo.
     let own = std::env::current_exe().expect("the path of this program");
     let deps = own.parent().expect("its directory");
-    let profile = if deps.ends_with("deps") { deps.parent().expect("the profile") } else { deps };
-    let target = profile.parent().expect("the target directory");
+    if deps.ends_with("deps") { deps.parent().expect("the profile").into() } else { deps.into() }
+}
+
+/// The target directory.
+pub fn target() -> PathBuf {
+    profile().parent().expect("the target directory").into()
+}
+
+fn build() -> PathBuf {
+    let (profile, target) = (profile(), target());
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["build", "--quiet", "--package", "pimap-gateway", "--target-dir"]).arg(target);
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));

@@ -67,6 +67,24 @@ impl Imap {
         imap
     }
 
+    /// Connects and logs in, if the server lets itself be talked to by now.
+    pub fn try_login(address: SocketAddr, user: &str, password: &str) -> Option<Imap> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_nodelay(true).ok()?;
+        let mut imap = Imap { stream, lines: Lines::default(), tags: 0 };
+        let greeting = imap.line_within(PATIENCE)?;
+        if !greeting.starts_with(b"* OK") {
+            return None;
+        }
+        imap.stream.write_all(format!("t0 LOGIN \"{user}\" \"{password}\"\r\n").as_bytes()).ok()?;
+        loop {
+            let line = imap.line_within(PATIENCE)?;
+            if line.starts_with(b"t0 ") {
+                return line.starts_with(b"t0 OK").then_some(imap);
+            }
+        }
+    }
+
     /// The next line; panics when none comes in time.
     pub fn line(&mut self) -> Vec<u8> {
         let line = self.line_within(PATIENCE);
@@ -151,7 +169,10 @@ impl Imap {
             .collect();
         let mut messages = self.flags_of("1:*");
         messages.retain(|(uid, _)| uids.contains(uid));
-        self.ok("UNSELECT");
+        // Where it is not known, CLOSE: of a mailbox opened by EXAMINE nothing is expunged.
+        if !self.command("UNSELECT").condition.is_ok() {
+            self.ok("CLOSE");
+        }
         MailboxTruth { uid_validity: uid_validity.expect("UIDVALIDITY"), messages }
     }
 
@@ -197,6 +218,17 @@ impl Imap {
         assert!(reply.condition.is_ok(), "APPEND was answered with {:?}", reply.condition);
         let uid = reply.condition.code.get(2).and_then(|uid| uid.parse().ok());
         uid.expect("APPENDUID with a UID")
+    }
+
+    /// Adds a message as a server without LITERAL+ and UIDPLUS takes it: waits to be asked for it, hears no UID.
+    pub fn deliver(&mut self, mailbox: &str, message: &[u8]) {
+        let tag = self.begin(&format!("APPEND \"{mailbox}\" {{{}}}", message.len()));
+        let asked = self.line();
+        assert!(asked.starts_with(b"+"), "APPEND was answered with {}", show(&asked));
+        self.send(message);
+        self.send(b"\r\n");
+        let reply = self.finish(&tag);
+        assert!(reply.condition.is_ok(), "APPEND was answered with {:?}", reply.condition);
     }
 
     /// Deletes a mailbox and makes it again under the same name: its UIDVALIDITY is another one afterwards.

@@ -2,7 +2,7 @@
 
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner};
-use crate::contract::{Carry, Output};
+use crate::contract::{Carry, Count, Output};
 use crate::mirror::{Atom, Mirror};
 use crate::verdict::ActiveFilter;
 use pimap_filters::ChangeKind;
@@ -215,6 +215,7 @@ impl Account {
                 }
             }
             UpstreamEvent::Lost => self.upstream.up = false,
+            UpstreamEvent::Missed => self.outbox.push(Output::Count(Count::WatchMissed)),
             UpstreamEvent::CredentialsRefused => {
                 self.credentials_refused();
             }

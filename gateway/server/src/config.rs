@@ -83,6 +83,10 @@ pub struct Upstream {
     pub accept_cache: Duration,
     /// Whether upstream is told where a login comes from (ID with `x-originating-ip` and its like).
     pub send_client_id: bool,
+    /// How often a mailbox is looked at that the server does not tell about by itself (F48).
+    pub poll_interval: Duration,
+    /// How often every watched mailbox is looked at, whatever the server tells (F49).
+    pub audit_interval: Duration,
 }
 
 /// How the upstream connection is secured.

@@ -102,6 +102,8 @@ impl Bench {
             fold_case: false,
             accept_cache: Duration::from_secs(300),
             send_client_id: false,
+            poll_interval: Duration::from_secs(30),
+            audit_interval: Duration::from_secs(300),
         };
         let authenticator = Authenticator::new(&upstream, None, Box::new(Pw));
         let front = Arc::new(Front::new(Directory::new(Arc::new(deps)), authenticator, settings));

@@ -32,6 +32,8 @@ impl Server {
         let mut settings = UpstreamConfig::new(upstream.host.clone(), upstream.port, security);
         settings.connections_per_account_max = upstream.connections_per_account_max;
         settings.send_client_id = upstream.send_client_id;
+        settings.poll_interval = upstream.poll_interval;
+        settings.audit_interval = upstream.audit_interval;
         if security != pimap_upstream::Security::None {
             settings.tls = Some(pimap_upstream::tls_client_config(upstream.ca_file.as_deref())?);
         }

@@ -281,6 +281,8 @@ pub enum UpstreamEvent {
     Lost,
     /// Upstream refused the stored credentials.
     CredentialsRefused,
+    /// An audit found what no event had announced (F49): from now on everything is polled.
+    Missed,
     /// New messages, or new flags, in a mailbox that the watcher has open.
     Changed {
         /// Where.

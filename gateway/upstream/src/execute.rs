@@ -11,6 +11,7 @@ pub(crate) mod open;
 mod read;
 mod sort;
 mod sync;
+mod wary;
 
 use crate::account::BodyStream;
 use crate::connection::Connection;
@@ -90,7 +91,8 @@ impl Attempt<'_> {
             }
             Facts(at, uids) => {
                 open::open(connection, at, false).await?;
-                let facts = read::fetch_facts(connection, uids).await?;
+                let uids = wary::nameable(connection, uids).await?;
+                let facts = read::fetch_facts(connection, &uids).await?;
                 Ok(UpstreamReply::Ok(Data::Facts(facts.into_values().collect())))
             }
             Search(at, charset, key) => {
@@ -114,15 +116,24 @@ impl Attempt<'_> {
             Fetch(at, uids, items) => {
                 let BodyStream::Fetch(pieces) = &self.stream else { return Err(Fault::Cancelled) };
                 open::open_to_fetch(connection, at, items).await?;
-                read::fetch(self.pool, connection, at, uids, items, pieces, &mut self.streamed).await
+                let uids = wary::nameable(connection, uids).await?;
+                let fetched =
+                    read::fetch(self.pool, connection, at, &uids, items, pieces, &mut self.streamed).await?;
+                wary::keep(connection).await?;
+                Ok(fetched)
             }
             Store(at, uids, change) => {
                 open::open(connection, at, true).await?;
-                change::store(connection, uids, change).await
+                let uids = wary::nameable(connection, uids).await?;
+                let stored = change::store(connection, &uids, change).await?;
+                wary::keep(connection).await?;
+                Ok(stored)
             }
             Copy(at, uids, target) => {
-                open::open(connection, at, false).await?;
-                change::copy(connection, uids, target).await
+                // A mailbox that is open to be read only takes no copies either (Courier).
+                open::open(connection, at, at.mailbox == *target).await?;
+                let uids = wary::nameable(connection, uids).await?;
+                change::copy(connection, &uids, target).await
             }
             Move(at, uids, target) => {
                 let capabilities = &connection.capabilities;
@@ -141,7 +152,9 @@ impl Attempt<'_> {
                     return Err(Fault::Unsupported);
                 }
                 open::open(connection, at, true).await?;
-                change::expunge(connection, uids).await
+                let expunged = change::expunge(connection, uids).await?;
+                wary::keep(connection).await?;
+                Ok(expunged)
             }
             Append(append) => {
                 let octets = match &mut self.stream {
@@ -149,6 +162,7 @@ impl Attempt<'_> {
                     _ if append.streams().is_none() => None,
                     _ => return Err(Fault::Cancelled),
                 };
+                open::leave(connection, &append.mailbox).await?;
                 self.appending.run(connection, append, octets, &mut self.streamed).await
             }
             List { subscribed, pattern, extended } => {

@@ -4,4 +4,5 @@ pub(crate) mod collect;
 pub(crate) mod difference;
 pub(crate) mod forward;
 pub(crate) mod letter;
+pub(crate) mod manners;
 pub(crate) mod watching;

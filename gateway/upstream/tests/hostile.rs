@@ -138,13 +138,14 @@ async fn a_fetch_without_flags_is_asked_once_more() {
             "* 1 FETCH (UID 1 FLAGS (\\Seen) INTERNALDATE \" 1-Feb-2004 10:00:00 +0000\" RFC822.SIZE 9)",
             "* 2 FETCH (UID 2 RFC822.SIZE 5)",
             "* 2 FETCH (UID 2 RFC822.SIZE 5)",
+            "* 3 FETCH (UID 3 FLAGS () INTERNALDATE \" 1-Feb-2004 10:00:00 +0000\" RFC822.SIZE 4)",
             "{tag} OK done",
         ])
     })
     .await;
     let synced = sync(&account, "INBOX", None, true).await;
     let Delta::Full { facts, .. } = synced.delta else { panic!("in full") };
-    assert_eq!((uids(&facts), facts[1].size, facts[1].flags.is_empty()), (vec![1, 2], 5, true));
+    assert_eq!((uids(&facts), facts[1].size, facts[1].flags.is_empty()), (vec![1, 2, 3], 5, true));
     let asked = fake.log().into_iter().filter(|l| l.contains("UID FETCH")).collect::<Vec<_>>();
     assert_eq!(asked.len(), 2);
     assert!(asked[1].contains("UID FETCH 2 (UID FLAGS"), "{asked:?}");
@@ -439,6 +440,7 @@ async fn a_server_that_promises_idle_and_stays_silent_is_polled() {
     let inbox = MailboxName::new("INBOX");
     account.watch(WatchList { first: Some(inbox.clone()), mailboxes: vec![inbox], all: false });
     event(&mut events, |e| matches!(e, UpstreamEvent::Back { .. }).then_some(())).await;
+    event(&mut events, |e| matches!(e, UpstreamEvent::Missed).then_some(())).await;
     // Audits come every 300 ms; more numbers than that can only come from polling.
     let mut told = 0;
     while told < 20 {

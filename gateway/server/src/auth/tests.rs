@@ -46,6 +46,8 @@ fn authenticator(verifier: &Counting, change: impl FnOnce(&mut Upstream)) -> Aut
         fold_case: false,
         accept_cache: Duration::from_secs(300),
         send_client_id: false,
+        poll_interval: Duration::from_secs(30),
+        audit_interval: Duration::from_secs(300),
     };
     change(&mut upstream);
     Authenticator::new(&upstream, None, Box::new(verifier.clone()))

@@ -131,6 +131,15 @@ fn upstream(mut section: Section<'_>) -> Option<Upstream> {
         section.mistake("accept_cache", "is longer than 5m: a changed password would be accepted too long");
     }
     let send_client_id = section.switch("send_client_id", false);
+    let mut interval = |key, usual| match section.parsed(key, duration) {
+        Some(Duration::ZERO) => {
+            section.mistake(key, "is zero: the mail server would be asked without a pause");
+            usual
+        }
+        interval => interval.unwrap_or(usual),
+    };
+    let poll_interval = interval("poll_interval", Duration::from_secs(30));
+    let audit_interval = interval("audit_interval", Duration::from_secs(300));
     section.end();
     Some(Upstream {
         host: host?,
@@ -143,6 +152,8 @@ fn upstream(mut section: Section<'_>) -> Option<Upstream> {
         fold_case,
         accept_cache,
         send_client_id,
+        poll_interval,
+        audit_interval,
     })
 }
 

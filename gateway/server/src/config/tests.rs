@@ -22,6 +22,8 @@ connections_per_account_max = 4
 auth = { mode = "master", user = "gate", password_file = "pw", separator = "*" }
 login = "{local}@{domain}"
 accept_cache = "1m"
+poll_interval = "10s"
+audit_interval = "2m"
 [session]
 default_domain = "example.org"
 retention = "24h"
@@ -70,6 +72,8 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.upstream.connections_per_account_max, 3);
     assert!(matches!(config.upstream.auth, Auth::Passthrough));
     assert_eq!(config.upstream.accept_cache, Duration::from_secs(300));
+    let intervals = (config.upstream.poll_interval, config.upstream.audit_interval);
+    assert_eq!(intervals, (Duration::from_secs(30), Duration::from_secs(300)));
     assert_eq!(config.session.idle_timeout, Duration::from_secs(1_800));
     assert_eq!(config.session.log_events_max, 10_000);
     assert_eq!(config.store.kind, StoreKind::Embedded("/var/lib/pimap-gateway".into()));
@@ -110,6 +114,7 @@ security = "ssl"
 auth = { mode = "master", separator = "ab" }
 login = "{user}"
 accept_cache = "1h"
+poll_interval = "0s"
 [session]
 retention = "soon"
 log_events_max = 0
@@ -140,6 +145,7 @@ x = 1
         "upstream.auth.separator",
         "upstream.login",
         "upstream.accept_cache",
+        "upstream.poll_interval",
         "session.retention",
         "session.log_events_max",
         "session.time_zone",
@@ -153,7 +159,7 @@ x = 1
     ] {
         assert!(keys.contains(&key), "{key} is not among {keys:?}");
     }
-    assert_eq!(keys.len(), 22, "{keys:?}");
+    assert_eq!(keys.len(), 23, "{keys:?}");
     let redis = mistakes.iter().find(|mistake| mistake.key == "store.kind").expect("reported");
     assert!(redis.what.contains("not built in yet"));
 }

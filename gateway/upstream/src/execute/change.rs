@@ -2,7 +2,7 @@
 //! if it is lost meanwhile, the change may have happened (F45).
 
 use super::read::{search_or_fail, uid_key};
-use super::{is_ok, refused, run_for};
+use super::{is_ok, refused, run_for, wary};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
@@ -189,6 +189,9 @@ pub(super) async fn expunge(connection: &mut Connection, uids: &UidRanges) -> Re
 
 /// Which of these are not there any more: for servers that tell expunges by number, which nobody here counts (F47).
 async fn gone_of(connection: &mut Connection, uids: &UidRanges) -> Result<UidRanges, Fault> {
+    if wary::manners(connection).names_only_what_is_there {
+        return Ok(subtract(uids, &wary::nameable(connection, uids).await?));
+    }
     let mut there = UidRanges::new();
     for part in split_set(uids, SET_BYTES_MAX) {
         there.extend(&search_or_fail(connection, &uid_key(&part)).await?);

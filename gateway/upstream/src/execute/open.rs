@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 
 /// Has the mailbox open under its UIDVALIDITY, writable if so asked, and as new as the owner needs it.
 pub(super) async fn open(connection: &mut Connection, at: &MailboxAt, writable: bool) -> Result<(), Fault> {
+    let opens_anew = super::wary::manners(connection).opens_anew;
     let fits = |s: &Selected| {
-        s.mailbox == at.mailbox && s.uid_validity == at.uid_validity && !(writable && s.examined)
+        let same = s.mailbox == at.mailbox && s.uid_validity == at.uid_validity;
+        same && !opens_anew && !(writable && s.examined)
     };
     match connection.selected.clone() {
         Some(selected) if fits(&selected) => {
@@ -59,25 +61,6 @@ pub(super) async fn open_to_fetch(
     open(connection, at, items.iter().any(FetchItem::sets_seen)).await
 }
 
-/// Leaves the mailbox if it is open: a STATUS of it is told from the moment when it was last looked at, however long ago
-/// (NQ-059, RFC 3501 6.3.10). Never by CLOSE, which would expunge (NQ-053, NQ-054).
-pub(super) async fn leave(connection: &mut Connection, mailbox: &MailboxName) -> Result<(), Fault> {
-    if connection.selected.as_ref().is_none_or(|selected| selected.mailbox != *mailbox) {
-        return Ok(());
-    }
-    let can_leave = connection.announced.has("UNSELECT");
-    // Without UNSELECT at least it is looked at now.
-    let request = if can_leave { Request::Unselect } else { Request::Noop };
-    let (condition, collected) = run_for(connection, &request).await?;
-    connection.notice(&collected);
-    match is_ok(&condition) {
-        true if can_leave => connection.selected = None,
-        true => {}
-        false => return Err(Fault::Lost),
-    }
-    Ok(())
-}
-
 /// How to open a mailbox without asking for changes.
 pub(crate) fn plain(connection: &Connection) -> Resync {
     let ask = connection.capabilities.condstore && !connection.condstore;
@@ -112,6 +95,22 @@ pub(crate) async fn select(
         exists: collected.exists.unwrap_or(0),
     });
     Ok(collected)
+}
+
+/// Leaves this mailbox if it is the open one: a STATUS of it is told from the moment when it was last looked at, however
+/// long ago (NQ-059, RFC 3501 6.3.10), and where it is open by EXAMINE some servers refuse to save into it (Courier). Never
+/// by CLOSE of what is open to be changed, which would expunge (NQ-053, NQ-054).
+pub(super) async fn leave(connection: &mut Connection, mailbox: &MailboxName) -> Result<(), Fault> {
+    let Some(selected) = connection.selected.clone().filter(|s| s.mailbox == *mailbox) else { return Ok(()) };
+    let unselect = connection.capabilities.unselect;
+    if !unselect && !selected.examined {
+        let resync = plain(connection);
+        select(connection, mailbox, true, resync).await?;
+    }
+    connection.selected = None;
+    let request = if unselect { Request::Unselect } else { Request::Close };
+    let (condition, _) = run_for(connection, &request).await?;
+    if is_ok(&condition) { Ok(()) } else { Err(Fault::Lost) }
 }
 
 /// A mailbox that is merely out of order now must not look deleted (RFC 5530 3).

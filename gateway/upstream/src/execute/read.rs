@@ -1,6 +1,6 @@
 //! Requests about messages that change nothing: facts, SEARCH, FETCH.
 
-use super::{is_ok, open, refused, run_for};
+use super::{is_ok, open, refused, run_for, wary};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::collect::{Collected, whole_facts};
@@ -90,6 +90,12 @@ pub(super) async fn search(
     charset: Option<&str>,
     key: &SearchKey,
 ) -> Result<UpstreamReply, Fault> {
+    if wary::manners(connection).searches_term_by_term {
+        return Ok(match wary::search(connection, charset, key).await? {
+            Ok(found) => UpstreamReply::Ok(Data::Uids(found)),
+            Err(condition) => refused(condition, None),
+        });
+    }
     let mut found = UidRanges::new();
     for key in parts_of(key) {
         let (condition, collected) = search_once(connection, charset, &key).await?;
@@ -101,7 +107,7 @@ pub(super) async fn search(
     Ok(UpstreamReply::Ok(Data::Uids(found)))
 }
 
-async fn search_once(
+pub(super) async fn search_once(
     connection: &mut Connection,
     charset: Option<&str>,
     key: &SearchKey,
@@ -109,11 +115,26 @@ async fn search_once(
     let extended = connection.capabilities.esearch;
     let (condition, collected) = run_for(connection, &Request::UidSearch { extended, charset, key }).await?;
     connection.notice(&collected);
-    // "OK" without an answer is not "nothing found" (law 1).
     if is_ok(&condition) && !collected.searched {
-        return Err(Fault::Misbehaved);
+        prove_nothing_found(connection, charset, key).await?;
     }
     Ok((condition, collected))
+}
+
+/// "OK" without an answer is not "nothing found" (law 1), but some servers mean just that (hoodiecrow): it is believed when
+/// the opposite of the program finds every message.
+async fn prove_nothing_found(
+    connection: &mut Connection,
+    charset: Option<&str>,
+    key: &SearchKey,
+) -> Result<(), Fault> {
+    let opposite = SearchKey::Not(Box::new(key.clone()));
+    let request = Request::UidSearch { extended: connection.capabilities.esearch, charset, key: &opposite };
+    let (condition, collected) = run_for(connection, &request).await?;
+    connection.notice(&collected);
+    let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
+    let proved = is_ok(&condition) && exists > 0 && collected.found().len() == u64::from(exists);
+    if proved { Ok(()) } else { Err(Fault::Misbehaved) }
 }
 
 /// UIDs that a plain SEARCH line of [`UPSTREAM_LINE_BYTES_MAX`] certainly holds.
@@ -127,6 +148,9 @@ pub(super) async fn all_uids(connection: &mut Connection, uid_next: u32) -> Resu
     let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
     if exists == 0 {
         return Ok(UidRanges::new());
+    }
+    if wary::manners(connection).searches_term_by_term {
+        return search_or_fail(connection, &SearchKey::All).await;
     }
     let sliced = !connection.capabilities.esearch && exists > UIDS_PER_LINE && uid_next > 1;
     if !sliced {
@@ -147,6 +171,9 @@ pub(super) async fn all_uids(connection: &mut Connection, uid_next: u32) -> Resu
 
 /// A search that the gateway itself needs: a refusal means that nothing is known.
 pub(super) async fn search_or_fail(connection: &mut Connection, key: &SearchKey) -> Result<UidRanges, Fault> {
+    if wary::manners(connection).searches_term_by_term {
+        return wary::search(connection, None, key).await?.map_err(|_| Fault::Lost);
+    }
     let (condition, collected) = search_once(connection, None, key).await?;
     if is_ok(&condition) { Ok(collected.found()) } else { Err(Fault::Lost) }
 }

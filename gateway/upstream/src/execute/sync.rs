@@ -6,7 +6,7 @@
 
 use super::open::{plain, select};
 use super::read::{all_uids, facts_of, fetch_facts};
-use crate::connection::Connection;
+use crate::connection::{Connection, Selected};
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::difference::{is_suspicious, subtract};
@@ -132,12 +132,39 @@ async fn in_full(
     Ok(Delta::Full { uids, facts: all.into_values().collect() })
 }
 
-async fn all_facts(connection: &mut Connection) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
-    // `1:*` on an empty mailbox is an error to some servers.
-    match connection.selected.as_ref().map_or(0, |s| s.exists) {
-        0 => Ok(BTreeMap::new()),
-        _ => facts_of(connection, UidsArgument::From(1), None, None).await,
+/// Looks at a mailbox of which fewer messages are named than there are said to be, before that is believed.
+const LOOKS_MAX: usize = 4;
+
+/// Facts of all messages. An answer that lacks some is not taken for a mailbox that lost them (law 1): the mailbox is opened
+/// again until as many are named as there are, or twice the same.
+pub(super) async fn all_facts(connection: &mut Connection) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    let mut before = None;
+    for _ in 0..LOOKS_MAX {
+        // `1:*` on an empty mailbox is an error to some servers.
+        let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
+        if exists == 0 {
+            return Ok(BTreeMap::new());
+        }
+        let facts = facts_of(connection, UidsArgument::From(1), None, None).await?;
+        // What was expunged meanwhile has been counted off.
+        let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
+        let same = before.as_ref() == Some(&facts) && !facts.is_empty();
+        if facts.len() as u64 >= u64::from(exists) || same {
+            return Ok(facts);
+        }
+        before = Some(facts);
+        open_again(connection).await?;
     }
+    Err(Fault::Lost)
+}
+
+/// Opens the open mailbox again.
+async fn open_again(connection: &mut Connection) -> Result<(), Fault> {
+    let Some(selected) = connection.selected.clone() else { return Err(Fault::Lost) };
+    let resync = plain(connection);
+    select(connection, &selected.mailbox, selected.examined, resync).await?;
+    let same = |now: &Selected| now.uid_validity == selected.uid_validity;
+    if connection.selected.as_ref().is_some_and(same) { Ok(()) } else { Err(Fault::UidValidityChanged) }
 }
 
 /// All UIDs; asked again on a new connection if the answer makes too much disappear.

@@ -121,6 +121,9 @@ impl Poller<'_> {
                 if self.is_missed(mailbox, numbers) {
                     tracing::warn!("upstream did not push what it had promised to: polling from now on");
                     self.state.change(|c| c.distrusted = true);
+                    if self.events.send(UpstreamEvent::Missed).await.is_err() {
+                        return;
+                    }
                 }
             }
             // Without mod-sequences no number tells of changed flags: every other time the owner is to look itself.

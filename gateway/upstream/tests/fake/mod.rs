@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The capabilities of a fake that has not even UIDPLUS.
+pub const WARY: &str = "X-NO-UIDPLUS IDLE";
+
 /// What the script says to a command.
 pub enum Answer {
     /// As the dull honest server does.
@@ -154,7 +157,9 @@ fn replace_tag(octets: &[u8], tag: &str) -> Vec<u8> {
 fn default(command: &str, capabilities: &str) -> Vec<u8> {
     let word = command.split(' ').next().unwrap_or_default();
     if word == "CAPABILITY" {
-        return joined(&[&format!("* CAPABILITY IMAP4rev1 {capabilities}"), "{tag} OK done"]);
+        // A fake that says nothing of it is as good as most; see `WARY`.
+        let uid_plus = if capabilities == WARY { "" } else { "UIDPLUS " };
+        return joined(&[&format!("* CAPABILITY IMAP4rev1 {uid_plus}{capabilities}"), "{tag} OK done"]);
     }
     joined(match word {
         "EXAMINE" | "SELECT" => &[

@@ -33,6 +33,8 @@ pub struct Capabilities {
     pub starttls: bool,
     /// UIDPLUS (RFC 4315)
     pub uid_plus: bool,
+    /// UNSELECT (RFC 3691)
+    pub unselect: bool,
 }
 
 impl Capabilities {
@@ -55,6 +57,7 @@ impl Capabilities {
             qresync: has("QRESYNC"),
             starttls: has("STARTTLS"),
             uid_plus: has("UIDPLUS"),
+            unselect: has("UNSELECT"),
         }
     }
 }

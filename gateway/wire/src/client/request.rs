@@ -33,6 +33,8 @@ pub enum Request<'a> {
     Logout,
     /// ID (RFC 2971): names of fields and their values.
     Id(&'a [(&'a str, &'a str)]),
+    /// CLOSE; never of a mailbox opened by SELECT, whose deleted messages it would expunge.
+    Close,
     /// STARTTLS
     StartTls,
     /// IDLE
@@ -219,6 +221,7 @@ impl Request<'_> {
             Request::Noop => out.raw("NOOP"),
             Request::Unselect => out.raw("UNSELECT"),
             Request::Logout => out.raw("LOGOUT"),
+            Request::Close => out.raw("CLOSE"),
             Request::StartTls => out.raw("STARTTLS"),
             Request::Id(fields) => {
                 out.raw("ID (");

@@ -198,8 +198,9 @@ fn untagged(cursor: &mut Cursor<'_>) -> Option<UpstreamResponse> {
         cursor.space()?;
         return Some(match cursor.text()?.to_ascii_uppercase().as_str() {
             "EXISTS" => UpstreamResponse::Exists(number),
-            "EXPUNGE" if number > 0 => UpstreamResponse::Expunge(number),
-            "EXPUNGE" => return None,
+            // GNU mailutils writes EXPUNGED.
+            "EXPUNGE" | "EXPUNGED" if number > 0 => UpstreamResponse::Expunge(number),
+            "EXPUNGE" | "EXPUNGED" => return None,
             _ => UpstreamResponse::Other,
         });
     }
