@@ -4,12 +4,13 @@
 //! Pure: inputs go in, outputs come out, see [`contract`]. No I/O, no clock, no randomness but from a seed; so a whole day of a
 //! handset's life runs in a test in a millisecond, and any failure replays.
 //!
-//! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`,
+//! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`, `announce`, `notify`,
 //! `tick`, `rows`, `outbox`.
 
 pub mod contract;
 
 pub mod account;
+mod announce;
 pub mod append;
 mod apply;
 pub mod capability;
@@ -25,6 +26,7 @@ mod judge;
 mod listing;
 mod mirror;
 mod mod_seq;
+mod notify;
 mod open;
 mod outbox;
 mod rows;

@@ -17,6 +17,7 @@ pub mod mailbox;
 pub mod message;
 pub mod mod_seq;
 pub mod notice;
+pub mod notify;
 pub mod number;
 pub mod preference;
 pub mod response;
