@@ -116,3 +116,8 @@ fn pi_045_push() {
 fn pi_045_waits() {
     play("pi-045-waits.pimap");
 }
+
+#[test]
+fn nq_mod_seq() {
+    play("nq-mod-seq.pimap");
+}
