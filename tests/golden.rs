@@ -5,6 +5,9 @@ use pimap_tests::transcript::play_file;
 use pimap_tests::world::stage::WorldStage;
 use std::path::Path;
 
+#[path = "golden/notify.rs"]
+mod notify;
+
 fn play(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     play_file(&path, &mut WorldStage::default());

@@ -18,6 +18,8 @@ mod http;
 mod mailboxes;
 #[path = "real/memory.rs"]
 mod memory;
+#[path = "real/notify.rs"]
+mod notify;
 #[path = "real/operation.rs"]
 mod operation;
 #[path = "real/outband.rs"]

@@ -46,7 +46,7 @@ fn preferences_and_filters_outlive_sessions_and_crashes() {
     for setting in [
         "PIMAP_OUTBAND_CHANNEL UDP",
         "PIMAP_OUTBAND_ADDRESS 192.0.2.7:5143",
-        "PIMAP_INBAND_NEW_FORMAT NONE",
+        "PIMAP_INBAND_NEW_FORMAT (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])",
         "PIMAP_INBAND_PUSH ON",
         "PIMAP_OUTBAND_FORMAT EMN",
         "PIMAP_EVENT_FILTER ALL",
@@ -88,7 +88,7 @@ fn what_is_not_supported_is_no_and_what_is_not_known_is_bad() {
     for (command, status) in [
         ("XSETPIMAPPREF PIMAP_OUTBAND_CHANNEL SMS", "NO"),
         ("XSETPIMAPPREF PIMAP_OUTBAND_FORMAT EXTENDED", "NO"),
-        ("XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT (ENVELOPE)", "NO"),
+        ("XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT (NONE)", "BAD"),
         ("XSETPIMAPPREF PIMAP_XFILTER (INBOX V NOSUCH)", "NO"),
         ("XSETPIMAPPREF PIMAP_SOMETHING ELSE", "BAD"),
         ("XSETPIMAPPREF PIMAP_INBAND_PUSH", "BAD"),

@@ -6,6 +6,7 @@ use crate::device::Device;
 use crate::entropy::Entropy;
 use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
+use crate::notify::mailbox_list::{Looking, MailboxList, Part};
 use crate::outbox::Outbox;
 use pimap_session::SessionLog;
 use pimap_types::upstream::{Announced, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
@@ -62,6 +63,9 @@ pub struct Account {
     pub(crate) today: Date,
     /// Mailboxes that the account's own handsets created, renamed or deleted: their echo is no event.
     pub(crate) own_folders: BTreeSet<MailboxName>,
+    /// All mailboxes, while a connection is notified of them.
+    pub(crate) mailbox_list: Option<MailboxList>,
+    pub(crate) looking: Looking,
     /// The first step after loading has not run.
     pub(crate) just_loaded: bool,
     pub(crate) last_tick: Timestamp,
@@ -85,6 +89,10 @@ pub(crate) enum Question {
     Sync(MailboxName),
     Atom(MailboxName),
     Command(ConnectionId),
+    /// Items of arrivals, streamed to the connection unasked.
+    Announce(ConnectionId),
+    /// A part of the list of mailboxes.
+    MailboxList(Part),
 }
 
 /// The stored rows cannot be understood: the account starts anew, its sessions are gone (which is true, if sad).
@@ -117,6 +125,8 @@ impl Account {
             mod_seq_mark: 0,
             today: Date(0),
             own_folders: BTreeSet::new(),
+            mailbox_list: None,
+            looking: Looking::default(),
             just_loaded: false,
             last_tick: Timestamp(0),
             failed: false,
@@ -242,6 +252,8 @@ impl Account {
             Some(Question::Sync(mailbox)) => self.synced(&mailbox, ticket, reply),
             Some(Question::Atom(mailbox)) => self.atom_answered(&mailbox, ticket, reply),
             Some(Question::Command(conn)) => self.command_answered(conn, ticket, reply),
+            Some(Question::Announce(conn)) => self.announced(conn, ticket, reply),
+            Some(Question::MailboxList(part)) => self.mailbox_list_answered(part, reply),
             None => {}
         }
     }

@@ -163,6 +163,7 @@ impl Account {
         for id in self.devices.keys().cloned().collect::<Vec<_>>() {
             self.ensure_verdicts(&id, mailbox);
         }
+        self.notice_replaced(mailbox);
     }
 
     /// New messages, and new flags of known ones. `by`: the handset whose command caused it.

@@ -28,6 +28,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("LITERAL+", Needs::Nothing),
     ("ID", Needs::Nothing),
     ("IDLE", Needs::Stream),
+    ("NOTIFY", Needs::Stream),
     ("UIDPLUS", Needs::Nothing),
     ("MOVE", Needs::Nothing),
     ("UNSELECT", Needs::Nothing),

@@ -2,11 +2,12 @@
 //! named after the commands.
 
 mod change;
-mod condstore;
-mod finish;
+pub(crate) mod condstore;
+pub(crate) mod finish;
 mod folder;
 mod idle;
 mod list;
+mod notify;
 mod preference;
 mod provision;
 mod read;
@@ -15,10 +16,11 @@ mod select;
 pub(crate) mod status;
 
 use crate::account::Account;
+use crate::announce::Waiting;
 use crate::connection::{Connection, Ending, Owner, Running, Stage, Task};
 use crate::contract::{CommandInput, Output, Pending, TransportKind};
 use crate::sync::{Readiness, ending_of};
-use pimap_session::{Departures, Flush, Repeat};
+use pimap_session::{Departures, Flush, Repeat, Wanted};
 use pimap_types::upstream::UpstreamReply;
 use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Ticket, limits};
 
@@ -55,6 +57,9 @@ pub(crate) fn bad(text: &'static str) -> Progress {
 
 impl Account {
     pub(crate) fn command(&mut self, input: CommandInput) {
+        if self.is_held_up(input.conn, || Waiting::Command(input.clone())) {
+            return;
+        }
         let CommandInput { conn, tag, command, pending, pipelined } = input;
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished && c.running.is_none()) else {
@@ -249,6 +254,7 @@ impl Account {
             Command::UidExpunge(target) => self.begin_expunge(conn, Some(target)),
             Command::Append(append) => self.begin_append(conn, append, running),
             Command::Idle => self.begin_idle(conn, running),
+            Command::Notify(notify) => self.begin_notify(conn, notify, running),
             Command::Xprovision { device, notification_id } => {
                 self.begin_provision(conn, device.as_ref(), notification_id.as_deref())
             }
@@ -360,6 +366,7 @@ impl Account {
                 self.expunge_answered(conn, command, running, reply)
             }
             Command::Append(append) => self.appended(conn, append, reply),
+            Command::Notify(notify) => self.notify_listed(conn, notify, running, reply),
             _ => ok(),
         }
     }
@@ -438,7 +445,7 @@ impl Account {
     }
 
     /// NOOP and CHECK: everything untold is told. Where nobody watches the mailbox live, upstream is asked first.
-    fn begin_poll(&mut self, conn: ConnectionId, running: &Running) -> Progress {
+    pub(crate) fn begin_poll(&mut self, conn: ConnectionId, running: &Running) -> Progress {
         let Some((owner, mailbox)) = self.selected_of(conn) else { return ok() };
         let told = self.session(&owner).is_some_and(|s| s.told(&mailbox).is_some_and(|t| !t.resync));
         // A filter that is not evaluated yet holds back everything, whoever watches.
@@ -507,6 +514,7 @@ impl Account {
 
     /// Input arrived behind the running command: its answer tells no removal (F5).
     pub(crate) fn more_input(&mut self, conn: ConnectionId) {
+        self.note_more_behind(conn);
         if let Some(c) = self.connections.get_mut(&conn) {
             c.pending = Pending::More;
         }
@@ -515,7 +523,11 @@ impl Account {
     /// What a command that reads may tell at its beginning: arrivals and flags, so that `UID FETCH last+1:*` sees what EXISTS
     /// announces (F25).
     pub(crate) fn tell_before(&mut self, conn: ConnectionId) {
-        self.tell(conn, Flush { pushed_only: false, departures: Departures::Held });
+        // Arrivals that are announced with items are announced when the command is over: its own answer comes first.
+        let arrivals = self.format_of(conn).is_none();
+        let wanted = self.wanted(conn, None);
+        let wanted = Wanted { arrivals: wanted.arrivals && arrivals, ..wanted };
+        self.tell_wanted(conn, Flush { pushed_only: false, departures: Departures::Held }, wanted, false);
     }
 
     /// Cancels a FETCH or a search that a connection waits for; a mutation goes on.

@@ -1,10 +1,13 @@
 //! A handset's connection, as the owner sees it: what runs on it and what going on with it proves (design D5, "Evidence").
 
+use crate::announce::{Announcing, Waiting};
 use crate::command::search::Reduced;
 use crate::command::status::Counting;
 use crate::contract::{Pending, Transport, TransportKind};
 use crate::listing::Listing;
+use crate::notify::Notify;
 use pimap_session::{RequestKey, SessionLog};
+use pimap_types::response::ListItem;
 use pimap_types::upstream::MailboxAt;
 use pimap_types::{
     Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp, UidRanges,
@@ -64,6 +67,14 @@ pub(crate) struct Connection {
     pub(crate) counted: bool,
     /// `* RESYNC` is the first untagged line of the next response.
     pub(crate) say_resync: bool,
+    /// What NOTIFY asked for; `None`: it was never used here.
+    pub(crate) notify: Option<Box<Notify>>,
+    /// What a NOTIFY that runs asks for, while the mailboxes concerned are looked at.
+    pub(crate) notify_next: Option<Box<Notify>>,
+    /// Arrivals are being announced with items: nothing else is written until that is over.
+    pub(crate) announcing: Option<Box<Announcing>>,
+    /// What came meanwhile.
+    pub(crate) waiting: Option<Box<Waiting>>,
 }
 
 impl Connection {
@@ -151,6 +162,8 @@ pub(crate) enum Stage {
     Counting(Box<Counting>),
     /// Mailboxes are being listed, and one of them is being counted.
     Listing(Box<Listing>, Box<Counting>),
+    /// LIST of everything was answered; subscriptions are asked for.
+    Subscriptions(Vec<ListItem>),
     /// All is done but that the mirror must see it.
     Ending(Box<Ending>),
 }

@@ -1,10 +1,11 @@
 //! Telling: with responses, inband, or by a wake-up outband (P-IMAP 3.2, design D10).
 
 use crate::account::Account;
+use crate::announce::{Afterwards, Telling};
 use crate::connection::{Owner, Task};
 use crate::contract::{Count, Output, TransportKind, Wake};
 use pimap_filters::{Change, Decision, What, decide};
-use pimap_session::{Class, Departures, Flush, SessionLog};
+use pimap_session::{Class, Departures, Flush, SessionLog, Wanted};
 use pimap_types::preference::{ChannelKind, EventFilter};
 use pimap_types::{
     Code, Command, ConnectionId, DeviceId, Flags, MailboxName, ModSeq, Response, Timestamp, Uid,
@@ -16,15 +17,33 @@ const INBAND_UNPROVED_MS: i64 = 10_000;
 impl Account {
     /// Writes what is untold and may be told, as events of the selected mailbox.
     pub(crate) fn tell(&mut self, conn: ConnectionId, flush: Flush) {
+        self.tell_wanted(conn, flush, Wanted::ALL, false);
+    }
+
+    /// The same of the kinds of event that are wanted; `uncounted`: without the EXISTS of what came, for which a FETCH is to
+    /// stand. Whether anything was written.
+    pub(crate) fn tell_wanted(
+        &mut self,
+        conn: ConnectionId,
+        flush: Flush,
+        wanted: Wanted,
+        uncounted: bool,
+    ) -> bool {
         // What is told on a connection that was taken over would be told to nobody.
         let live = self.connections.get(&conn).filter(|c| !c.finished);
-        let Some(owner) = live.map(|c| c.owner.clone()) else { return };
-        let Some(session) = self.session_mut(&owner) else { return };
+        let Some(owner) = live.map(|c| c.owner.clone()) else { return false };
+        let Some(session) = self.session_mut(&owner) else { return false };
         let counted = session.condstore;
         let waits = |session: &SessionLog| session.selected_told().is_some_and(|(_, told)| told.resync);
         let waited = waits(session);
-        let lines = session.flush(flush);
+        let told_max = |session: &SessionLog| session.selected_told().map_or(0, |(_, told)| told.told_max);
+        let before = told_max(session);
+        let mut lines = session.flush_wanted(flush, wanted);
         let given_up = !waited && waits(session);
+        if uncounted && told_max(session) > before {
+            lines.pop();
+        }
+        let wrote = !lines.is_empty() || given_up;
         let lines = if counted { self.with_mod_seqs(conn, lines) } else { lines };
         for line in lines {
             self.write(conn, line);
@@ -32,6 +51,7 @@ impl Account {
         if given_up {
             self.give_up(conn);
         }
+        wrote
     }
 
     /// Too much was offered and never acknowledged: the mailbox went to RESYNC while it was being told (D5, law 5).
@@ -101,6 +121,7 @@ impl Account {
         let log_events_max = self.options.log_events_max;
         let before = self.mirrors.get(mailbox).map_or(ModSeq(1), |mirror| mirror.mod_seqs.before_last());
         let mut overflow = false;
+        let wanted = self.connections_of(owner).first().map_or(Wanted::ALL, |conn| self.wanted(*conn, None));
         if let Some(session) = self.session_mut(owner) {
             match what {
                 What::Arrived => session.arrived(mailbox, uid, flags, class),
@@ -108,12 +129,13 @@ impl Account {
                 What::Flags => session.flags_changed(mailbox, uid, flags, class),
                 What::Nothing => {}
             }
-            session.withhold(mailbox, uid, before);
+            session.withhold(mailbox, uid, before, wanted);
             overflow = session.told(mailbox).is_some_and(|told| told.marks.len() > log_events_max);
         }
         if overflow {
             self.break_truth(owner, mailbox, "log_overflow");
         }
+        self.notice(owner, mailbox, what, uid, own);
         self.count(Count::Event(if class == Class::Pushed { "pushed" } else { "polled" }));
         if class == Class::Pushed
             && let Owner::Device(id) = owner
@@ -133,7 +155,10 @@ impl Account {
         let owner = Owner::Device(id.clone());
         let selected = self.session(&owner).and_then(|s| s.selected.as_ref());
         selected.is_some_and(|s| s.mailbox == *mailbox)
-            && self.connections_of(&owner).iter().any(|conn| self.streams(*conn))
+            && self
+                .connections_of(&owner)
+                .iter()
+                .any(|conn| self.streams(*conn) && self.wanted(*conn, None) != Wanted::NONE)
     }
 
     /// Whether events may be written to the connection unasked.
@@ -145,7 +170,9 @@ impl Account {
             Owner::Device(id) => self.devices.get(id).is_some_and(|d| d.preferences.inband_push),
             Owner::Regular(_) => false,
         };
-        c.idle.is_some() || (push && c.running.is_none() && self.is_settled_stream(conn))
+        // NOTIFY is asked for where lines are read at any time (RFC 5465 3.1).
+        c.idle.is_some()
+            || (c.running.is_none() && (c.notify.is_some() || (push && self.is_settled_stream(conn))))
     }
 
     /// INBAND_PUSH: as if IDLE ran whenever a mailbox is selected, on connections that are open in both directions.
@@ -182,6 +209,8 @@ impl Account {
             .connections
             .iter()
             .filter(|(_, c)| !c.writing && !c.finished && (c.idle.is_some() || c.running.is_none()))
+            // Whatever is announced comes whole and first; so does what it holds up.
+            .filter(|(_, c)| c.announcing.is_none())
             .map(|(id, _)| *id)
             .collect();
         for conn in ready {
@@ -194,22 +223,31 @@ impl Account {
     fn push_to(&mut self, conn: ConnectionId) {
         let Some(c) = self.connections.get(&conn) else { return };
         let (owner, idling) = (c.owner.clone(), c.idle.is_some());
+        let immediate = c.notify.as_ref().is_some_and(|notify| !notify.selected.delayed);
+        // An explicit NOTIFY counts more than what the device has set for all its connections (digest 21).
+        let whole = idling && !self.is_push_only(&owner) || c.notify.is_some();
         let flush = Flush {
             // Whoever is told mod-sequences is told everything, or a smaller one would be missed for ever (F38).
-            pushed_only: (!idling || self.is_push_only(&owner)) && !self.is_counting(&owner),
-            // Between commands a removal waits for one (RFC 3501 7.4.1, PI-047); in IDLE nothing else can be under way.
-            departures: if idling { Departures::All } else { Departures::Held },
+            pushed_only: !whole && !self.is_counting(&owner),
+            // Between commands a removal waits for one (RFC 3501 7.4.1, PI-047), unless the handset has said that it speaks in
+            // UIDs only (RFC 5465 5.3); in IDLE nothing else can be under way.
+            departures: if idling || immediate { Departures::All } else { Departures::Held },
         };
-        if !self.session(&owner).is_some_and(|s| s.has_untold(flush)) {
+        let wanted = self.wanted(conn, None);
+        let elsewhere = self.tell_elsewhere(conn);
+        let untold = self.session(&owner).is_some_and(|s| s.has_untold_of(flush, wanted));
+        if !untold && !elsewhere {
             return;
         }
-        self.tell(conn, flush);
-        self.tell_cursor(conn);
+        let telling = if untold { self.tell_news(conn, flush, wanted) } else { Telling::default() };
         let now = self.now;
         if let Some(c) = self.connections.get_mut(&conn) {
-            c.writing = true;
-            c.inband_at.get_or_insert(now);
+            c.writing = telling.wrote || elsewhere;
+            if untold {
+                c.inband_at.get_or_insert(now);
+            }
         }
+        self.announce(conn, telling, Afterwards::Pushed);
     }
 
     /// IDLE of a device that set a preference or filter tells pushed events only (D15, F30).

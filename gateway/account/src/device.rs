@@ -2,7 +2,9 @@
 
 use crate::verdict::Verdicts;
 use pimap_session::{SessionLog, takeover::Takeovers};
-use pimap_types::preference::{Activation, ChannelKind, EventFilter, FilterKind, FilterScope, OutbandFormat};
+use pimap_types::preference::{
+    Activation, ChannelKind, EventFilter, FilterKind, FilterScope, NewFormat, OutbandFormat,
+};
 use pimap_types::{Few, MailboxName, Secret, Timestamp, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub(crate) struct Preferences {
     pub(crate) inband_push: bool,
     pub(crate) format: OutbandFormat,
     pub(crate) event_filter: EventFilter,
+    pub(crate) new_format: NewFormat,
 }
 
 impl Device {

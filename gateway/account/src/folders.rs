@@ -9,6 +9,7 @@ use pimap_types::{DeviceId, MailboxName, Response};
 impl Account {
     /// A mailbox was created, renamed, deleted or (un)subscribed: a folder event, always pushed (P-IMAP 1.3).
     pub(crate) fn folder_event(&mut self, item: &ListItem, old_name: Option<&MailboxName>) {
+        self.hint_mailbox_list(old_name, &item.mailbox);
         let gone = item.attributes.iter().any(|a| a.eq_ignore_ascii_case("\\NonExistent"));
         if let Some(old) = old_name {
             self.mailbox_renamed(old, &item.mailbox);
@@ -27,7 +28,7 @@ impl Account {
         let listening: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, c)| c.enabled && c.idle.is_some() && !c.finished)
+            .filter(|(_, c)| c.enabled && c.idle.is_some() && !c.finished && c.notify.is_none())
             .map(|(id, _)| *id)
             .collect();
         for conn in listening {

@@ -103,6 +103,7 @@ impl Account {
         let live = fresh.live(mirror).into_owned();
         let before = verdicts.judged.then(|| verdicts.live(mirror).into_owned());
         let everything = fresh.view.filter.is_all();
+        let moved = live != *verdicts.live(mirror);
         let told = self.session(&Owner::Device(id.clone())).and_then(|s| s.told(mailbox));
         let told_live = told.filter(|told| !told.resync).map(|told| told.live());
         let notifies = |uid: Uid| fresh.notifies(uid);
@@ -136,6 +137,9 @@ impl Account {
             };
             let flags = self.flags_of(mailbox, uid);
             self.log_event(&owner, mailbox, uid, &flags, change, false);
+        }
+        if moved {
+            self.notice_view(id, mailbox);
         }
         self.moved.insert(mailbox.clone());
     }

@@ -5,11 +5,12 @@
 //! handset's life runs in a test in a millisecond, and any failure replays.
 //!
 //! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`,
-//! `refused`, `tick`, `rows`, `outbox`.
+//! `announce`, `notify`, `refused`, `tick`, `rows`, `outbox`.
 
 pub mod contract;
 
 pub mod account;
+mod announce;
 pub mod append;
 mod apply;
 pub mod capability;
@@ -25,6 +26,7 @@ mod judge;
 mod listing;
 mod mirror;
 mod mod_seq;
+mod notify;
 mod open;
 mod outbox;
 mod refused;

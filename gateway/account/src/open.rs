@@ -1,11 +1,12 @@
 //! A connection joins: LOGIN and cookies, new and resumed sessions, takeover (P-IMAP 5.1.4; F3, F9–F16).
 
 use crate::account::Account;
+use crate::announce::{Afterwards, Telling};
 use crate::connection::{Connection, Ending, Owner, Running, Stage, Task};
 use crate::contract::{Count, Open, OpenBy, Output, Pending, TransportKind};
 use crate::device::Device;
 use crate::entropy::sha256;
-use pimap_session::{Departures, Flush, SessionLog};
+use pimap_session::{Departures, Flush, SessionLog, Wanted};
 use pimap_types::rows::{IndexChange, IndexKey};
 use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, Timestamp, UidRanges, limits};
 
@@ -171,7 +172,8 @@ impl Account {
         self.connections_of(&owner).iter().any(|old| {
             self.connections
                 .get(old)
-                .is_some_and(|c| !c.is_stream() && c.running.is_none() && c.pending == Pending::Nothing)
+                .filter(|c| !c.is_stream() && c.running.is_none() && c.announcing.is_none())
+                .is_some_and(|c| c.pending == Pending::Nothing)
         })
     }
 
@@ -321,6 +323,7 @@ impl Account {
     pub(crate) fn end_connection(&mut self, conn: ConnectionId, code: Option<Code>, text: &'static str) {
         self.write(conn, Response::Bye { code, text: text.into() });
         self.cancel_reading(conn);
+        self.cancel_announcing(conn);
         if let Some(c) = self.connections.get_mut(&conn) {
             c.finished = true;
             c.idle = None;
@@ -393,23 +396,28 @@ impl Account {
         if !new {
             self.write(conn, Response::Session { selected: selected.is_some() });
         }
+        let mut telling = Telling::default();
         if let Some(selected) = selected {
             self.write(conn, Response::Folder(selected.mailbox.clone()));
             if self.session(&owner).is_some_and(|s| s.needs_resync(&selected.mailbox)) {
                 self.declare_selected_resync(&owner, "resume");
                 self.write(conn, Response::Resync);
             } else {
-                self.tell(
-                    conn,
-                    Flush { pushed_only: false, departures: self.permitted(conn, Departures::NotOwn) },
-                );
+                let departures = self.permitted(conn, Departures::NotOwn);
+                telling = self.tell_news(conn, Flush { pushed_only: false, departures }, Wanted::ALL);
             }
         }
+        self.announce(conn, telling, Afterwards::Login(running.tag));
+    }
+
+    /// The events that LOGIN tells are told.
+    pub(crate) fn login_told(&mut self, conn: ConnectionId, tag: Option<&Tag>) {
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
         if let Some(id) = self.session(&owner).map(|s| s.id.clone()) {
             self.write(conn, Response::SessionId(id));
         }
         self.tell_cursor(conn);
-        if let Some(tag) = &running.tag {
+        if let Some(tag) = tag {
             self.write_logged_in(conn, tag);
         }
         self.complete(conn, false);
@@ -460,5 +468,9 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         silent: false,
         counted: false,
         say_resync: false,
+        notify: None,
+        notify_next: None,
+        announcing: None,
+        waiting: None,
     }
 }

@@ -18,6 +18,7 @@ use pimap_session::rows::{read_flags, write_flags};
 use pimap_types::preference::{ChannelKind, EventFilter, FilterScope, OutbandFormat};
 use pimap_types::rows::{IndexChange, IndexKey, Rows};
 use pimap_types::{AccountKey, DeviceId, MailboxName, ModSeq, Secret, Timestamp, UidValidity};
+use pimap_wire::decode::parse_new_format;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -293,6 +294,7 @@ fn device_row(device: &Device) -> Vec<u8> {
         });
         w.optional_text(view.as_deref()).optional_text(notification.as_deref());
     }
+    w.text(p.new_format.as_str());
     w.finish()
 }
 
@@ -322,6 +324,10 @@ fn read_device(row: &[u8]) -> Option<Device> {
         let scope = scope.map_or(FilterScope::AllMailboxes, |m| FilterScope::Mailbox(MailboxName::new(m)));
         let names = (r.optional_text()?.map(Arc::from), r.optional_text()?.map(Arc::from));
         device.activations.insert(scope, names);
+    }
+    if !r.at_end() {
+        // Rows written before there were formats end here.
+        device.preferences.new_format = parse_new_format(r.text()?)?;
     }
     r.at_end().then_some(device)
 }

@@ -275,6 +275,10 @@ impl Account {
                 watched.extend(self.mirrors.keys().cloned());
             }
         }
+        for c in self.connections.values().filter(|c| !c.finished) {
+            let notified = [&c.notify, &c.notify_next].into_iter().flatten();
+            watched.extend(notified.flat_map(|notify| notify.mailboxes().cloned()));
+        }
         watched
     }
 

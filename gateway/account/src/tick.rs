@@ -23,6 +23,7 @@ impl Account {
         }
         self.expire_mod_seqs();
         self.drop_unneeded_mirrors();
+        self.tick_mailbox_list();
     }
 
     /// A session without connection ends after the retention (P-IMAP 3.4); preferences, filters and keys stay.
@@ -106,6 +107,7 @@ impl Account {
 
     pub(crate) fn closed(&mut self, conn: ConnectionId, clean: bool) {
         self.cancel_reading(conn);
+        self.cancel_announcing(conn);
         self.deferred.retain(|(_, open)| open.conn != conn);
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn) else { return };

@@ -23,7 +23,7 @@ mod saved;
 pub mod takeover;
 pub mod told;
 
-pub use log::{Baseline, Departures, Flush, SessionLog};
+pub use log::{Baseline, Departures, Flush, SessionLog, Wanted};
 pub use mark::{Class, Mark, Presence};
 pub use repeat::{Repeat, RequestKey, Requests};
 pub use told::Told;

@@ -14,7 +14,7 @@ use pimap_types::{Few, Flags, MailboxName, ModSeq, SessionId, Timestamp, Uid, Ui
 use pimap_view::UidSet;
 use std::collections::VecDeque;
 
-pub use deliver::{Departures, Flush};
+pub use deliver::{Departures, Flush, Wanted};
 
 /// What a SELECT is to describe (F13).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,8 +151,10 @@ impl SessionLog {
 
     /// What was logged of the message happened right after the mod-sequence `before`. What of it cannot be told yet lowers what the
     /// handset may be told to know (F38).
-    pub fn withhold(&mut self, mailbox: &MailboxName, uid: Uid, before: ModSeq) {
-        if self.mailboxes.get_mut(mailbox).is_some_and(|told| told.withhold(uid, before)) {
+    pub fn withhold(&mut self, mailbox: &MailboxName, uid: Uid, before: ModSeq, wanted: Wanted) {
+        let selected = self.selected.as_ref().is_some_and(|selected| selected.mailbox == *mailbox);
+        let all = selected && wanted != Wanted::ALL;
+        if self.mailboxes.get_mut(mailbox).is_some_and(|told| told.withhold(uid, before, all)) {
             self.dirty.told.insert(mailbox.clone());
         }
     }

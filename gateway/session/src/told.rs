@@ -117,8 +117,9 @@ impl Told {
     }
 
     /// Something was marked of the message; `before` is the mod-sequence before that. True: it is the first thing withheld.
-    pub(crate) fn withhold(&mut self, uid: Uid, before: ModSeq) -> bool {
-        let withheld = self.marks.get(&uid).is_some_and(|mark| self.is_withheld(uid, mark));
+    /// `all`: so is everything that not all kinds of event are wanted of.
+    pub(crate) fn withhold(&mut self, uid: Uid, before: ModSeq, all: bool) -> bool {
+        let withheld = self.marks.get(&uid).is_some_and(|mark| all || self.is_withheld(uid, mark));
         let first = withheld && self.withheld_from.is_none();
         if first {
             self.withheld_from = Some(before);
@@ -126,10 +127,10 @@ impl Told {
         first
     }
 
-    /// What may be told was told. True: nothing is withheld any more.
-    pub(crate) fn release(&mut self) -> bool {
-        let done = self.withheld_from.is_some()
-            && !self.marks.iter().any(|(uid, mark)| self.is_withheld(*uid, mark));
+    /// What may be told was told; `whole`: of every kind. True: nothing is withheld any more.
+    pub(crate) fn release(&mut self, whole: bool) -> bool {
+        let waits = |(uid, mark): (&Uid, &Mark)| !whole || self.is_withheld(*uid, mark);
+        let done = self.withheld_from.is_some() && !self.marks.iter().any(waits);
         if done {
             self.withheld_from = None;
         }

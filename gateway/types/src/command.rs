@@ -5,6 +5,7 @@ use crate::ids::DeviceId;
 use crate::list::List;
 use crate::mailbox::{Flags, MailboxName};
 use crate::mod_seq::{ChangedSince, SelectParameters};
+use crate::notify::Notify;
 use crate::number::ModSeq;
 use crate::preference::{PreferenceName, PreferenceSetting};
 use crate::search::{Criteria, ReturnOptions, SearchKey, SortCriterion, ThreadAlgorithm};
@@ -144,6 +145,8 @@ pub enum Command {
     Append(Append),
     /// IDLE (RFC 2177); ended by DONE.
     Idle,
+    /// NOTIFY (RFC 5465)
+    Notify(Notify),
     /// XPROVISION (P-IMAP 5.2.1)
     Xprovision {
         /// The device asked about; the session's when absent.
@@ -221,6 +224,7 @@ impl Command {
             Command::UidExpunge(_) => "UID EXPUNGE",
             Command::Append(_) => "APPEND",
             Command::Idle => "IDLE",
+            Command::Notify(_) => "NOTIFY",
             Command::Xprovision { .. } => "XPROVISION",
             Command::XsetPimapPref(_) => "XSETPIMAPPREF",
             Command::XgetPimapPrefs(_) => "XGETPIMAPPREFS",
@@ -306,6 +310,29 @@ impl FetchItem {
                 FetchItem::Section { peek: true, section, partial }
             }
             other => other,
+        }
+    }
+}
+
+/// As the item is written in a command.
+impl std::fmt::Display for FetchItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FetchItem::Flags => f.write_str("FLAGS"),
+            FetchItem::Uid => f.write_str("UID"),
+            FetchItem::ModSeq => f.write_str("MODSEQ"),
+            FetchItem::InternalDate => f.write_str("INTERNALDATE"),
+            FetchItem::Size => f.write_str("RFC822.SIZE"),
+            FetchItem::Envelope => f.write_str("ENVELOPE"),
+            FetchItem::Body => f.write_str("BODY"),
+            FetchItem::BodyStructure => f.write_str("BODYSTRUCTURE"),
+            FetchItem::Rfc822 { .. } => f.write_str("RFC822"),
+            FetchItem::Rfc822Header => f.write_str("RFC822.HEADER"),
+            FetchItem::Rfc822Text { .. } => f.write_str("RFC822.TEXT"),
+            FetchItem::Section { peek, section, partial } => {
+                write!(f, "BODY{}[{section}]", if *peek { ".PEEK" } else { "" })?;
+                partial.map_or(Ok(()), |(origin, octets)| write!(f, "<{origin}.{octets}>"))
+            }
         }
     }
 }

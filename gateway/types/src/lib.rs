@@ -4,8 +4,7 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`append`], [`message`], [`search`], [`thread`], [`mod_seq`],
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`few`], [`message`], [`search`], [`thread`], [`mod_seq`],
+//! Reading order: [`ids`], [`number`], [`set`], [`few`], [`mailbox`], [`list`], [`append`], [`message`], [`search`], [`thread`], [`mod_seq`],
 //! [`credential`], [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
 
 pub mod append;
@@ -19,6 +18,7 @@ pub mod mailbox;
 pub mod message;
 pub mod mod_seq;
 pub mod notice;
+pub mod notify;
 pub mod number;
 pub mod preference;
 pub mod response;

@@ -59,6 +59,17 @@ pub const ACTIVATIONS_PER_DEVICE_MAX: usize = 256;
 pub const COMMANDS_PER_REQUEST_MAX: u32 = 1_000;
 /// Mutation records kept per session for recognising repeats; the oldest is dropped.
 pub const MUTATION_RECORDS_MAX: usize = 64;
+/// Event groups of one NOTIFY; more: NO `[NOTIFICATIONOVERFLOW]`.
+pub const NOTIFY_GROUPS_MAX: usize = 64;
+/// Mailboxes that one NOTIFY names; more: NO `[NOTIFICATIONOVERFLOW]`.
+pub const NOTIFY_NAMES_MAX: usize = 1_000;
+/// Mailboxes of whose messages one connection is notified; more: NO `[NOTIFICATIONOVERFLOW]`, and when they come to be more
+/// later, an untagged OK with that code, after which nothing is notified (RFC 5465 5.8).
+pub const NOTIFY_MAILBOXES_MAX: usize = 256;
+/// Mailbox and subscription changes that wait to be told to one connection; more: as above.
+pub const NOTIFY_CHANGES_MAX: usize = 1_024;
+/// PIMAP_INBAND_NEW_FORMAT as text, in bytes; longer: NO.
+pub const NEW_FORMAT_BYTES_MAX: usize = 4_096;
 /// A mailbox name in bytes; longer: NO.
 pub const MAILBOX_NAME_BYTES_MAX: usize = 1_024;
 /// Mailboxes one LIST may return; more: NO `[LIMIT]`.

@@ -1,5 +1,6 @@
 //! Preferences of a device (P-IMAP 5.2.2) and activations of filters.
 
+use crate::command::FetchItem;
 use crate::mailbox::MailboxName;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ pub enum PreferenceSetting {
     OutbandAddress(String),
     /// A channel.
     OutbandChannel(ChannelKind),
-    /// The format of an arrival; only `NONE` for now, any other legal form is `Unsupported`.
+    /// The format of an arrival.
     InbandNewFormat(NewFormat),
     /// `ON` or `OFF`.
     InbandPush(bool),
@@ -120,9 +121,26 @@ impl ChannelKind {
 /// How a new message is announced inband (P-IMAP 5.2.2 [3]).
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub enum NewFormat {
-    /// By EXISTS.
+    /// `NONE`: by EXISTS.
     #[default]
     None,
+    /// By a FETCH with these items instead of EXISTS.
+    Items {
+        /// The value as it was set, in canonical spelling: `ALL`, `FAST`, `FULL`, one item, or a list.
+        text: Arc<str>,
+        /// What it means.
+        items: Arc<[FetchItem]>,
+    },
+}
+
+impl NewFormat {
+    /// The value's text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            NewFormat::None => "NONE",
+            NewFormat::Items { text, .. } => text,
+        }
+    }
 }
 
 /// The payload of an outband notice (P-IMAP B.2).

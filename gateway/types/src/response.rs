@@ -150,6 +150,13 @@ pub enum Response {
     ListParent(ListItem, &'static str),
     /// `* NAMESPACE …` (RFC 2342 5)
     Namespace(Namespaces),
+    /// `* LIST (attributes) "d" name ("OLDNAME" ("old"))`: a mailbox was renamed (RFC 5465 5.4).
+    Renamed {
+        /// The item, under its new name.
+        item: ListItem,
+        /// Its name before.
+        old_name: MailboxName,
+    },
     /// `* STATUS mailbox (…)`
     Status(MailboxName, Vec<(StatusItem, u64)>),
     /// `* SESSION AUTHENTICATED|SELECTED` (P-IMAP 5.1.4)
@@ -207,6 +214,8 @@ pub enum PreferenceValue {
     Word(Cow<'static, str>),
     /// A string, rendered as an astring.
     Text(String),
+    /// Items of FETCH, ready-made.
+    Items(Arc<str>),
     /// `NIL`: no address set.
     Nil,
     /// `(mailbox kind filter)`; `None` for the mailbox means the atom ALL.

@@ -165,6 +165,8 @@ pub enum Data {
         flags: Vec<FlagsReport>,
         /// Upstream said some messages are gone (`[EXPUNGEISSUED]`).
         expunge_issued: bool,
+        /// Messages of the plan that were streamed.
+        shown: UidRanges,
     },
     /// Flags after a STORE, one entry per message reported.
     Stored(Vec<FlagsReport>),

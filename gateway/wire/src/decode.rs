@@ -11,6 +11,7 @@ mod list;
 mod mailbox;
 mod message;
 mod mod_seq;
+mod notify;
 mod preference;
 mod provision;
 mod scan;
@@ -22,6 +23,7 @@ mod tests;
 pub use append::append_parts;
 pub(crate) use auth::{User, split_user};
 pub(crate) use mod_seq::value_or_zero as mod_seq_value;
+pub use preference::parse_new_format;
 pub use provision::parse_cursor;
 pub(crate) use scan::{Parsed, Scanner};
 pub(crate) use section::section;
@@ -116,6 +118,7 @@ fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         "UID" => message::by_uid(scanner),
         "APPEND" => append::append(scanner),
         "IDLE" => Ok(Command::Idle),
+        "NOTIFY" => notify::notify(scanner),
         "XPROVISION" => provision::provision(scanner),
         "XACK" => provision::acknowledge(scanner),
         "XSETPIMAPPREF" => preference::set(scanner),

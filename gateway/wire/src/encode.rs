@@ -109,6 +109,12 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
             out.extend_from_slice(b"))");
         }
         Response::Namespace(namespaces) => write_namespaces(namespaces, out),
+        Response::Renamed { item, old_name } => {
+            write_list_item(false, item, out);
+            out.extend_from_slice(b" (\"OLDNAME\" (");
+            write_astring(old_name.as_str().as_bytes(), out);
+            out.extend_from_slice(b"))");
+        }
         Response::Status(mailbox, items) => write_status(mailbox, items, out),
         Response::Session { selected: true } => out.extend_from_slice(b"SESSION SELECTED"),
         Response::Session { selected: false } => out.extend_from_slice(b"SESSION AUTHENTICATED"),

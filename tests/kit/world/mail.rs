@@ -43,6 +43,8 @@ pub struct Mail {
     pub mailboxes: BTreeMap<MailboxName, Mailbox>,
     /// Names that are subscribed, whether or not they are there.
     pub subscriptions: BTreeSet<MailboxName>,
+    /// Mailboxes that are listed and cannot be opened.
+    pub denied: BTreeSet<MailboxName>,
     validities: u32,
 }
 
@@ -55,13 +57,26 @@ impl Mail {
         self.mailboxes.insert(name.clone(), mailbox);
     }
 
-    /// Renames a mailbox; UIDs and UIDVALIDITY go along.
+    /// Renames a mailbox and those below it; UIDs and UIDVALIDITY go along.
     pub fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> bool {
-        if self.mailboxes.contains_key(to) {
+        if self.mailboxes.contains_key(to) || !self.mailboxes.contains_key(from) {
             return false;
         }
-        let Some(mailbox) = self.mailboxes.remove(from) else { return false };
-        self.mailboxes.insert(to.clone(), mailbox).is_none()
+        let below = format!("{from}/");
+        let moves = |name: &&MailboxName| *name == from || name.as_str().starts_with(&below);
+        let moving: Vec<MailboxName> = self.mailboxes.keys().filter(moves).cloned().collect();
+        for name in moving {
+            let rest = name.as_str().strip_prefix(from.as_str()).unwrap_or_default();
+            if let Some(mailbox) = self.mailboxes.remove(&name) {
+                self.mailboxes.insert(MailboxName::new(&format!("{to}{rest}")), mailbox);
+            }
+        }
+        true
+    }
+
+    /// The mailbox, if it may be opened.
+    pub fn readable(&self, name: &MailboxName) -> Option<&Mailbox> {
+        self.mailboxes.get(name).filter(|_| !self.denied.contains(name))
     }
 }
 

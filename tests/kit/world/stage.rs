@@ -10,6 +10,9 @@
 //! @ lose [NAME] [unnoticed]                            the answer is lost on the way, whole; the gateway learns that it was, or not
 //! @ packet [NAME]                                      the lines that follow go in one packet, up to the next expected one
 //! @ mailbox NAME · @ recreate NAME · @ delete NAME     another client makes mailboxes
+//! @ mailboxes N                                        many, named box/1 and so on
+//! @ rename OLD NEW · @ subscribe NAME · @ unsubscribe NAME
+//! @ deny NAME · @ allow NAME                           it is listed and cannot be opened; it can again
 //! @ deliver MAILBOX from=… [subject=…] [age=…] [flags=…]
 //! @ flag MAILBOX UID +\Seen · @ expunge MAILBOX UID… · @ empty MAILBOX
 //! @ pass SECONDS · @ crash · @ crash early · @ store fails
@@ -21,6 +24,8 @@
 //! @ woken DEVICE · @ asleep DEVICE                     whether it was woken and not heard of since
 //! @ holds MAILBOX UID:FLAGS …                          what upstream holds, exactly
 //! ```
+
+mod folders;
 
 use super::World;
 use super::conversation::{Manner, Phase};
@@ -281,14 +286,6 @@ impl WorldStage {
         let mailbox = MailboxName::new(name);
         let uids = || rest.iter().filter_map(|uid| uid.parse().ok());
         match *verb {
-            "mailbox" | "recreate" => {
-                self.world.upstream.mail.create(&mailbox);
-                self.world.upstream.folders_changed(&mailbox, None);
-            }
-            "delete" => {
-                self.world.upstream.mail.mailboxes.remove(&mailbox);
-                self.world.upstream.folders_changed(&mailbox, None);
-            }
             "deliver" => {
                 let option = |name: &str| rest.iter().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
                 let from = option("from").unwrap_or("anna");
@@ -313,7 +310,7 @@ impl WorldStage {
                 self.world.remove(&mailbox, all);
             }
             "holds" => return self.expect_mail(&mailbox, rest),
-            _ => return Err(format!("no such act: {}", words.join(" "))),
+            _ => return self.folder_act(words),
         }
         Ok(())
     }

@@ -358,6 +358,31 @@ impl Upstream {
         }
     }
 
+    /// Somebody subscribes to a mailbox, or no longer.
+    pub fn subscribe(&mut self, mailbox: &MailboxName, subscribed: bool) {
+        match subscribed {
+            true => self.mail.subscriptions.insert(mailbox.clone()),
+            false => self.mail.subscriptions.remove(mailbox),
+        };
+        if self.watching && self.traits.notify {
+            let attributes = if subscribed { vec!["\\Subscribed".to_owned()] } else { Vec::new() };
+            let item = ListItem { attributes, delimiter: Some('/'), mailbox: mailbox.clone() };
+            self.events.push_back(UpstreamEvent::Mailbox { item, old_name: None });
+        }
+    }
+
+    /// The right to look into a mailbox is taken away, or given back.
+    pub fn deny(&mut self, mailbox: &MailboxName, denied: bool) {
+        match denied {
+            true => self.mail.denied.insert(mailbox.clone()),
+            false => self.mail.denied.remove(mailbox),
+        };
+        // All that a server can say is that something is different there.
+        if self.watching {
+            self.events.push_back(look_at(mailbox.clone()));
+        }
+    }
+
     fn elsewhere(&mut self, mailbox: &MailboxName) {
         if !self.watching || !(self.watch.all || self.watch.mailboxes.contains(mailbox)) {
             return;

@@ -184,6 +184,7 @@ impl Account {
         };
         let mut code = None;
         if let Some(Data::Copied { copy_uid, vanished }) = data {
+            self.messages_put(conn, to, copy_uid.as_ref().map(|(_, _, there)| there));
             code = copy_uid.map(|(validity, from, to)| Code::CopyUid(validity, from, to));
             if let Some((owner, mailbox)) = self.changed_by(conn, running) {
                 // A NO does not mean that nothing moved (RFC 6851 3.3).
@@ -332,6 +333,7 @@ impl Account {
     pub(super) fn appended(&mut self, conn: ConnectionId, append: &Append, reply: UpstreamReply) -> Progress {
         match reply {
             UpstreamReply::Ok(Data::Appended(uids)) => {
+                self.messages_put(conn, &append.mailbox, uids.as_ref().map(|(_, uids)| uids));
                 let code = uids.map(|(validity, uids)| Code::AppendUid(validity, uids));
                 self.end_when_seen(conn, &append.mailbox, Ending::new(Status::Ok, code, ""))
             }

@@ -66,7 +66,7 @@ impl Account {
     }
 
     /// Mod-sequences that go along with a FETCH.
-    pub(super) fn mod_seqs_of(
+    pub(crate) fn mod_seqs_of(
         &mut self,
         conn: ConnectionId,
         mailbox: &MailboxName,

@@ -2,11 +2,22 @@
 
 use super::Progress;
 use crate::account::Account;
+use crate::announce::{Afterwards, Telling};
 use crate::connection::{Ending, Owner, Running, Task};
 use crate::contract::{Count, Output, Pending, TransportKind};
 use pimap_session::repeat::Effect;
 use pimap_session::{Departures, Flush};
-use pimap_types::{Code, Command, ConnectionId, MailboxName, ModSeq, Response, Status};
+use pimap_types::{Code, Command, ConnectionId, MailboxName, ModSeq, Response, Status, Tag};
+use std::borrow::Cow;
+
+/// A command that is over but for its tagged line.
+pub(crate) struct Finished {
+    tag: Option<Tag>,
+    command: Command,
+    status: Status,
+    code: Option<Code>,
+    text: Cow<'static, str>,
+}
 
 impl Account {
     pub(crate) fn finish(&mut self, conn: ConnectionId, ending: Ending) {
@@ -23,10 +34,26 @@ impl Account {
         }
         let departures = self.departures_after(conn, command);
         let silent = self.connections.get_mut(&conn).is_some_and(|c| std::mem::take(&mut c.silent));
-        if !silent {
-            self.tell(conn, Flush { pushed_only: false, departures });
+        self.tell_elsewhere(conn);
+        let telling = match silent {
+            true => Telling::default(),
+            false => {
+                let wanted = self.wanted(conn, Some(command));
+                self.tell_news(conn, Flush { pushed_only: false, departures }, wanted)
+            }
+        };
+        let finished = Finished { tag: running.tag.clone(), command: command.clone(), status, code, text };
+        match telling.news {
+            None => self.finish_told(conn, finished),
+            Some(_) => self.announce(conn, telling, Afterwards::Finish(Box::new(finished))),
         }
-        let code = self.code_after(conn, command, status, code);
+    }
+
+    /// What goes with the tagged line is told: the cursor of it, and the line.
+    pub(crate) fn finish_told(&mut self, conn: ConnectionId, finished: Finished) {
+        let Finished { tag, command, status, code, text } = finished;
+        let name = command.name();
+        let code = self.code_after(conn, &command, status, code);
         self.limit_known_mod_seq(conn);
         // Whatever follows: an APPEND's own message looks like more input, and what comes last may be answered elsewhere (BAD).
         // A whole answer without the cursor of what it told would be taken back by the next request. What a batch ends with is
@@ -42,8 +69,8 @@ impl Account {
             Status::No => "no",
             Status::Bad => "bad",
         };
-        self.count(Count::Command(command.name(), result));
-        if let Some(tag) = running.tag.clone() {
+        self.count(Count::Command(name, result));
+        if let Some(tag) = tag {
             self.write(conn, Response::Tagged { tag, status, code, text });
         }
         self.complete(conn, false);
@@ -69,6 +96,7 @@ impl Account {
             Command::Noop
             | Command::Check
             | Command::Idle
+            | Command::Notify(_)
             | Command::Expunge
             | Command::UidExpunge(_)
             | Command::Move(..)

@@ -109,6 +109,7 @@ impl Account {
             Command::Rename(from, to) => self.mailbox_renamed(from, to),
             _ => {}
         }
+        self.folders_moved(conn, command);
         ok()
     }
 }

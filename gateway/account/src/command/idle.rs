@@ -2,10 +2,11 @@
 
 use super::{Progress, bad};
 use crate::account::Account;
+use crate::announce::{Afterwards, Waiting};
 use crate::connection::Running;
 use crate::contract::{Count, Pending};
 use pimap_session::{Departures, Flush};
-use pimap_types::{ConnectionId, Response, Status};
+use pimap_types::{Command, ConnectionId, Response, Status, Tag};
 
 impl Account {
     pub(super) fn begin_idle(&mut self, conn: ConnectionId, running: &mut Running) -> Progress {
@@ -22,6 +23,9 @@ impl Account {
 
     /// DONE: what polled events were held back is told, then the tagged answer (digest 7).
     pub(crate) fn done(&mut self, conn: ConnectionId, pending: Pending, pipelined: bool) {
+        if self.is_held_up(conn, || Waiting::Done { pending, pipelined }) {
+            return;
+        }
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished) else { return };
         let Some(tag) = c.idle.take() else { return };
@@ -40,11 +44,18 @@ impl Account {
             self.heard_again(&id);
         }
         let departures = self.permitted(conn, Departures::All);
-        self.tell(conn, Flush { pushed_only: false, departures });
+        self.tell_elsewhere(conn);
+        let wanted = self.wanted(conn, Some(&Command::Idle));
+        let telling = self.tell_news(conn, Flush { pushed_only: false, departures }, wanted);
+        self.announce(conn, telling, Afterwards::Done(tag));
+    }
+
+    /// What DONE tells is told.
+    pub(crate) fn done_told(&mut self, conn: ConnectionId, tag: &Tag) {
         self.limit_known_mod_seq(conn);
         self.tell_cursor(conn);
         self.count(Count::Command("IDLE", "ok"));
-        self.write(conn, Response::tagged(&tag, Status::Ok, "IDLE completed"));
+        self.write(conn, Response::tagged(tag, Status::Ok, "IDLE completed"));
         self.complete(conn, false);
     }
 }

@@ -39,7 +39,7 @@ impl Account {
                 }
                 preferences.channel = *channel;
             }
-            PreferenceSetting::InbandNewFormat(_) => {}
+            PreferenceSetting::InbandNewFormat(format) => preferences.new_format = format.clone(),
             PreferenceSetting::InbandPush(on) => preferences.inband_push = *on,
             PreferenceSetting::OutbandFormat(OutbandFormat::Extended) => {
                 return no("CANNOT", "EXTENDED is not offered; XPROVISION lists what is");
@@ -105,7 +105,7 @@ impl Account {
                     p.address.clone().map_or(PreferenceValue::Nil, PreferenceValue::Text)
                 }
                 PreferenceName::OutbandChannel => word(p.channel.as_str()),
-                PreferenceName::InbandNewFormat => word("NONE"),
+                PreferenceName::InbandNewFormat => PreferenceValue::Items(p.new_format.as_str().into()),
                 PreferenceName::InbandPush => word(if p.inband_push { "ON" } else { "OFF" }),
                 PreferenceName::OutbandFormat => word(match p.format {
                     OutbandFormat::Emn => "EMN",

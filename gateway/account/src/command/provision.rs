@@ -10,6 +10,9 @@ const FILTER_KEYS: &str = "ALL ANSWERED BCC BEFORE BODY CC DAYSBEFORETODAY DELET
     NOT ON OR SEEN SENTBEFORE SENTON SENTSINCE SINCE SMALLER SUBJECT TEXT TO UNANSWERED UNDELETED UNDRAFT UNFLAGGED \
     UNKEYWORD UNSEEN";
 
+/// The forms of an arrival, as XPROVISION lists them; any item of FETCH, and any list of them, may be set too (digest 9, 10).
+const NEW_FORMATS: &str = "NONE ALL FAST FULL";
+
 impl Account {
     pub(super) fn begin_provision(
         &mut self,
@@ -52,7 +55,7 @@ impl Account {
             line("XFILTER_GET", "DESC CRITERIA"),
             line("XFILTER_SET", FILTER_KEYS),
             line("XPIMAPPREF PIMAP_OUTBAND_CHANNEL", &channels.join(" ")),
-            line("XPIMAPPREF PIMAP_INBAND_NEW_FORMAT", "NONE"),
+            line("XPIMAPPREF PIMAP_INBAND_NEW_FORMAT", NEW_FORMATS),
             line("XPIMAPPREF PIMAP_INBAND_PUSH", "ON OFF"),
             line("XPIMAPPREF PIMAP_OUTBAND_FORMAT", "EMN"),
             line("XPIMAPPREF PIMAP_EVENT_FILTER", "ALL NONE NEW"),

@@ -35,7 +35,7 @@ impl Account {
     }
 
     /// The client view, frozen for the numbers of one FETCH.
-    pub(super) fn numbers(&self, owner: &Owner, mailbox: &pimap_types::MailboxName) -> UidSet {
+    pub(crate) fn numbers(&self, owner: &Owner, mailbox: &pimap_types::MailboxName) -> UidSet {
         match self.session(owner).and_then(|s| s.told(mailbox)) {
             Some(told) if !told.resync => told.view.clone(),
             _ => self.live_if_ready(owner, mailbox).map(|live| live.into_owned()).unwrap_or_default(),
@@ -106,7 +106,7 @@ impl Account {
         reply: UpstreamReply,
     ) -> Result<bool, Progress> {
         match reply {
-            UpstreamReply::Ok(Data::Fetched { flags, expunge_issued }) => {
+            UpstreamReply::Ok(Data::Fetched { flags, expunge_issued, .. }) => {
                 if let Some((owner, mailbox)) = self.selected_of(conn) {
                     for report in &flags {
                         self.apply_flags(&mailbox, report, Some(&owner));

@@ -85,6 +85,7 @@ impl Account {
             None => session.select(selected, uid_validity, &live, uid_next),
         };
         self.keep_mirror(mailbox);
+        self.forget_changes(conn, mailbox);
         let mut unsaid = false;
         if let Some(c) = self.connections.get_mut(&conn) {
             c.selected_here = true;

@@ -30,21 +30,45 @@ pub struct Flush {
     pub departures: Departures,
 }
 
+/// Which kinds of event are wanted (RFC 5465); of the others the marks stay, untold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// Messages that came.
+    pub arrivals: bool,
+    /// Messages that went.
+    pub departures: bool,
+    /// Flags.
+    pub flags: bool,
+}
+
+impl Wanted {
+    /// All of them.
+    pub const ALL: Wanted = Wanted { arrivals: true, departures: true, flags: true };
+    /// None of them.
+    pub const NONE: Wanted = Wanted { arrivals: false, departures: false, flags: false };
+}
+
 impl SessionLog {
     /// Renders what is untold of the selected mailbox and may be told, and records it as offered. Nothing is rendered while
     /// the mailbox waits for RESYNC; too many offers unacknowledged bring it there, so the caller looks again after this.
     pub fn flush(&mut self, flush: Flush) -> Vec<Response> {
+        self.flush_wanted(flush, Wanted::ALL)
+    }
+
+    /// [`SessionLog::flush`] of the kinds of event that are wanted. When messages that came are among it, their EXISTS is the
+    /// last line.
+    pub fn flush_wanted(&mut self, flush: Flush, wanted: Wanted) -> Vec<Response> {
         let Some(mailbox) = self.selected.as_ref().map(|selected| selected.mailbox.clone()) else {
             return Vec::new();
         };
-        if self.has_untold(flush) {
+        if self.has_untold_of(flush, wanted) {
             self.make_room();
         }
         let qresync = self.qresync;
         let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else {
             return Vec::new();
         };
-        if told.release() {
+        if told.release(true) {
             self.dirty.told.insert(mailbox.clone());
         }
         if told.marks.is_empty() && !told.repeat_exists {
@@ -57,10 +81,16 @@ impl SessionLog {
             told.repeat_exists = false;
             lines.push(Response::Exists(told.view.len()));
         }
-        tell_flags(told, flush, &mut offer, &mut lines);
-        tell_departures(told, flush, qresync, &mut offer, &mut lines);
-        tell_arrivals(told, flush, &mut offer, &mut lines);
-        told.release();
+        if wanted.flags {
+            tell_flags(told, flush, &mut offer, &mut lines);
+        }
+        if wanted.departures {
+            tell_departures(told, flush, qresync, &mut offer, &mut lines);
+        }
+        if wanted.arrivals {
+            tell_arrivals(told, flush, &mut offer, &mut lines);
+        }
+        told.release(wanted == Wanted::ALL);
         if !lines.is_empty() {
             self.record(&mailbox, offer);
         }
@@ -69,11 +99,19 @@ impl SessionLog {
 
     /// Whether [`SessionLog::flush`] would say anything.
     pub fn has_untold(&self, flush: Flush) -> bool {
+        self.has_untold_of(flush, Wanted::ALL)
+    }
+
+    /// Whether [`SessionLog::flush_wanted`] would say anything.
+    pub fn has_untold_of(&self, flush: Flush, wanted: Wanted) -> bool {
         let Some((_, told)) = self.selected_told().filter(|(_, told)| !told.resync) else { return false };
         let tellable = |mark: &crate::Mark, uid: Uid| match mark.presence {
-            Presence::Arrived => uid.get() > told.told_max,
-            Presence::Gone => mark.flags.is_some() || flush.departures >= needed(mark.own),
-            Presence::Same => mark.flags.is_some(),
+            Presence::Arrived => wanted.arrivals && uid.get() > told.told_max,
+            Presence::Gone => {
+                let flags = wanted.flags && mark.flags.is_some();
+                flags || wanted.departures && flush.departures >= needed(mark.own)
+            }
+            Presence::Same => wanted.flags && mark.flags.is_some(),
         };
         told.repeat_exists
             || told.marks.iter().any(|(uid, mark)| {

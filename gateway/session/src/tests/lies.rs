@@ -5,7 +5,7 @@ use super::handset::{self, Belief, Line, Live, inbox, numbers, seen, set, uid, v
 use crate::log::Baseline;
 use crate::offer::Selected;
 use crate::repeat::{Effect, Repeat, RequestKey};
-use crate::{Class, Departures, Flush, SessionLog};
+use crate::{Class, Departures, Flush, SessionLog, Wanted};
 use pimap_types::command::Cursor;
 use pimap_types::{MailboxName, Response, SessionId, Status, Timestamp, limits};
 
@@ -312,4 +312,24 @@ fn a_handset_follows_by_lines_alone() {
     assert_eq!(belief, Belief::Knows(vec![(1, Some(false)), (3, Some(true)), (4, None)]));
     assert_eq!(numbers(&log.told(&inbox()).expect("told").view), [1, 3, 4]);
     assert!(matches!(&lines[1..], [Line::Flags { seq: 3, .. }, Line::Expunge(2), Line::Exists(_)]));
+}
+
+/// RFC 5465 3.1: what a handset does not want to hear of stays untold, and is told when it does.
+#[test]
+fn what_is_not_wanted_waits() {
+    let mut log = session();
+    select(&mut log, &inbox(), &[1, 2, 3]);
+    log.flags_changed(&inbox(), uid(1), &seen(true), Class::Polled);
+    log.gone(&inbox(), uid(2), Class::Polled, false);
+    log.arrived(&inbox(), uid(4), &seen(false), Class::Polled);
+    assert!(!log.has_untold_of(ALL, Wanted::NONE));
+    assert_eq!(log.flush_wanted(ALL, Wanted::NONE), []);
+
+    let arrivals = Wanted { arrivals: true, ..Wanted::NONE };
+    assert_eq!(log.flush_wanted(ALL, arrivals), [Response::Exists(4)]);
+    assert!(!log.has_untold_of(ALL, arrivals));
+    let lines = log.flush(ALL);
+    assert!(matches!(lines[..], [Response::FetchFlags { .. }, Response::Expunge(_)]), "{lines:?}");
+    assert!(!log.has_untold(ALL));
+    assert_eq!(log.check_invariants(), Ok(()));
 }

@@ -249,16 +249,18 @@ pub(super) async fn fetch(
 struct Told {
     flags: Vec<pimap_types::upstream::FlagsReport>,
     expunge_issued: bool,
+    shown: UidRanges,
 }
 
 impl Told {
     fn add(&mut self, forwarder: Forwarder, collected: &Collected) {
+        self.shown.extend(&forwarder.shown());
         self.flags.extend(forwarder.into_flags());
         self.expunge_issued |= collected.expunge_issued;
     }
 
     fn data(self) -> Data {
-        Data::Fetched { flags: self.flags, expunge_issued: self.expunge_issued }
+        Data::Fetched { flags: self.flags, expunge_issued: self.expunge_issued, shown: self.shown }
     }
 }
 

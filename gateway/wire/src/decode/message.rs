@@ -83,7 +83,7 @@ pub(super) fn fetch_criteria(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>
 }
 
 /// One item; three to five for a macro.
-fn fetch_item(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
+pub(super) fn fetch_item(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
     use FetchItem::*;
     let name = scanner.run(|byte| byte.is_ascii_alphanumeric() || byte == b'.').to_ascii_uppercase();
     let item = match name.as_slice() {

@@ -4,7 +4,8 @@ use super::mailbox::checked;
 use super::message::fetch_criteria;
 use super::{DecodeError, Parsed, Scanner, filter};
 use pimap_types::Command;
-use pimap_types::limits::OUTBAND_ADDRESS_BYTES_MAX;
+use pimap_types::command::FetchItem;
+use pimap_types::limits::{NEW_FORMAT_BYTES_MAX, OUTBAND_ADDRESS_BYTES_MAX};
 use pimap_types::preference::{
     Activation, ChannelKind, EventFilter, FilterKind, FilterScope, NewFormat, OutbandFormat, PreferenceName,
     PreferenceSetting,
@@ -46,7 +47,7 @@ pub(super) fn set(scanner: &mut Scanner<'_>) -> Parsed<Command> {
         PreferenceName::OutbandChannel => {
             ChannelKind::parse(value_word(scanner)?).map(PreferenceSetting::OutbandChannel)
         }
-        PreferenceName::InbandNewFormat => new_format(scanner)?.map(PreferenceSetting::InbandNewFormat),
+        PreferenceName::InbandNewFormat => Some(PreferenceSetting::InbandNewFormat(new_format(scanner)?)),
         PreferenceName::InbandPush => {
             chosen(scanner, &[("ON", true), ("OFF", false)])?.map(PreferenceSetting::InbandPush)
         }
@@ -83,14 +84,37 @@ fn address(scanner: &mut Scanner<'_>) -> Parsed<String> {
     }
 }
 
-/// `fetch-criteria` or `NONE`; the former is legal, but only NONE is known so far.
-fn new_format(scanner: &mut Scanner<'_>) -> Parsed<Option<NewFormat>> {
+/// `"NONE" / "ALL" / "FAST" / "FULL" / fetch-att / "(" fetch-att *(SP fetch-att) ")"`, kept in the form in which it was
+/// written: what is set is what GET answers.
+fn new_format(scanner: &mut Scanner<'_>) -> Parsed<NewFormat> {
     let mut ahead = *scanner;
-    if ahead.atom("a format").is_ok_and(|word| word.eq_ignore_ascii_case("NONE")) {
+    let word = ahead.run(|byte| byte.is_ascii_alphanumeric()).to_ascii_uppercase();
+    if word == b"NONE" {
         *scanner = ahead;
-        return Ok(Some(NewFormat::None));
+        return Ok(NewFormat::None);
     }
-    fetch_criteria(scanner).map(|_| None)
+    let listed = scanner.peek() == Some(b'(');
+    let items = fetch_criteria(scanner)?;
+    let text = match word.as_slice() {
+        b"ALL" => "ALL".to_owned(),
+        b"FAST" => "FAST".to_owned(),
+        b"FULL" => "FULL".to_owned(),
+        _ => {
+            let text = items.iter().map(FetchItem::to_string).collect::<Vec<_>>().join(" ");
+            if listed { format!("({text})") } else { text }
+        }
+    };
+    if text.len() > NEW_FORMAT_BYTES_MAX {
+        return Err(DecodeError::no("too many items"));
+    }
+    Ok(NewFormat::Items { text: text.into(), items: items.into() })
+}
+
+/// Reads a PIMAP_INBAND_NEW_FORMAT as [`NewFormat::as_str`] gives it.
+pub fn parse_new_format(text: &str) -> Option<NewFormat> {
+    let mut scanner = Scanner::new(text.as_bytes());
+    let format = new_format(&mut scanner).ok()?;
+    scanner.end().ok().map(|()| format)
 }
 
 /// `"(" mailbox SP ("V" / "N" / "B") SP filter-name ")"`

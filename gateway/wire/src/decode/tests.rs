@@ -4,6 +4,7 @@ mod auth;
 mod list;
 mod message;
 mod mod_seq;
+mod notify;
 mod pimap;
 
 use super::*;

@@ -27,6 +27,8 @@ fn write_preference(name: &str, value: &PreferenceValue, out: &mut Vec<u8>) {
     match value {
         PreferenceValue::Word(word) => write_word(word.as_bytes(), out),
         PreferenceValue::Text(text) => write_astring(text.as_bytes(), out),
+        // Made by the decoder, of printable ASCII only; nothing else could end the line either.
+        PreferenceValue::Items(items) => out.extend(items.bytes().filter(|byte| matches!(byte, b' '..=b'~'))),
         PreferenceValue::Nil => out.extend_from_slice(b"NIL"),
         PreferenceValue::Activation(mailbox, kind, filter) => {
             out.push(b'(');

@@ -106,6 +106,11 @@ fn data_of_rfc_3501() {
     );
     check(list(true, &[], Some('\\'), "inbox"), "* LSUB () \"\\\\\" INBOX");
     check(list(false, &[], None, "nil"), "* LIST () NIL \"nil\"");
+    let item = ListItem { attributes: Vec::new(), delimiter: Some('/'), mailbox: MailboxName::new("New") };
+    check(
+        Response::Renamed { item, old_name: MailboxName::new("Old box") },
+        "* LIST () \"/\" New (\"OLDNAME\" (\"Old box\"))",
+    );
     use StatusItem::*;
     let items = vec![(Messages, 231), (UidNext, 44292), (Recent, 0), (UidValidity, 9), (Unseen, 3)];
     check(

@@ -96,11 +96,11 @@ impl Upstream {
                 Data::Done
             }
             Subscribe(mailbox) => {
-                self.mail.subscriptions.insert(mailbox);
+                self.subscribe(&mailbox, true);
                 Data::Done
             }
             Unsubscribe(mailbox) => {
-                self.mail.subscriptions.remove(&mailbox);
+                self.subscribe(&mailbox, false);
                 Data::Done
             }
         };
@@ -120,7 +120,7 @@ impl Upstream {
         known: Option<&Known>,
         facts: bool,
     ) -> Result<Data, UpstreamFault> {
-        let Some(state) = self.mail.mailboxes.get(mailbox) else {
+        let Some(state) = self.mail.readable(mailbox) else {
             return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
         };
         let mod_seqs = self.traits.mod_seqs;
@@ -179,7 +179,8 @@ impl Upstream {
             flags = state.reports(&there, mod_seqs);
         }
         let expunge_issued = uids.iter().any(|uid| !state.messages.contains_key(&uid.get()));
-        Ok((said(Data::Fetched { flags, expunge_issued }), pieces))
+        let shown = UidRanges::from_uids(pieces.iter().map(|(uid, _)| *uid));
+        Ok((said(Data::Fetched { flags, expunge_issued, shown }), pieces))
     }
 
     fn copy(
@@ -271,7 +272,7 @@ impl Upstream {
     }
 
     fn status(&self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Data, UpstreamFault> {
-        let Some(state) = self.mail.mailboxes.get(mailbox) else {
+        let Some(state) = self.mail.readable(mailbox) else {
             return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
         };
         let number = |item: &StatusItem| match item {

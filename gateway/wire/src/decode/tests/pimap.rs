@@ -58,8 +58,21 @@ fn preferences() {
     sets("pimap_outband_channel wap_push", Setting::OutbandChannel(ChannelKind::WapPush));
     sets("PIMAP_OUTBAND_CHANNEL PIGEON", Setting::Unsupported(Name::OutbandChannel));
     sets("PIMAP_INBAND_NEW_FORMAT NONE", Setting::InbandNewFormat(NewFormat::None));
-    for format in ["FAST", "FLAGS", "(FLAGS BODY[TEXT]<0.100>)"] {
-        sets(&format!("PIMAP_IN-BAND_NEW_FORMAT {format}"), Setting::Unsupported(Name::InbandNewFormat));
+    use FetchItem::{Body, Envelope, InternalDate, Size};
+    let text = FetchItem::Section { peek: false, section: "TEXT".into(), partial: Some((0, 100)) };
+    let formats = [
+        ("all", "ALL", vec![FetchItem::Flags, InternalDate, Size, Envelope]),
+        ("FAST", "FAST", vec![FetchItem::Flags, InternalDate, Size]),
+        ("Full", "FULL", vec![FetchItem::Flags, InternalDate, Size, Envelope, Body]),
+        ("flags", "FLAGS", vec![FetchItem::Flags]),
+        ("rfc822.size", "RFC822.SIZE", vec![Size]),
+        ("(flags BODY[TEXT]<0.100> FLAGS)", "(FLAGS BODY[TEXT]<0.100>)", vec![FetchItem::Flags, text]),
+        ("(UID)", "(UID)", vec![FetchItem::Uid]),
+    ];
+    for (written, text, items) in formats {
+        let format = NewFormat::Items { text: text.into(), items: items.into() };
+        assert_eq!(crate::decode::parse_new_format(text), Some(format.clone()), "{text}");
+        sets(&format!("PIMAP_IN-BAND_NEW_FORMAT {written}"), Setting::InbandNewFormat(format));
     }
     sets("PIMAP_INBAND_PUSH on", Setting::InbandPush(true));
     sets("PIMAP_INBAND_PUSH OFF", Setting::InbandPush(false));
@@ -89,6 +102,10 @@ fn preferences() {
             "XSETPIMAPPREF PIMAP_INBAND_PUSH",
             "XSETPIMAPPREF PIMAP_INBAND_PUSH (ON)",
             "XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT WHAT",
+            "XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT ()",
+            "XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT (NONE)",
+            "XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT NONE x",
+            "XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT UID FLAGS",
             "XSETPIMAPPREF PIMAP_XFILTER INBOX V x",
             "XSETPIMAPPREF PIMAP_XFILTER (INBOX Q x)",
             "XSETPIMAPPREF PIMAP_XFILTER (INBOX V)",
