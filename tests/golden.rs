@@ -31,6 +31,16 @@ fn batch_literals() {
 }
 
 #[test]
+fn binary() {
+    play("binary.pimap");
+}
+
+#[test]
+fn binary_poor() {
+    play("binary-poor.pimap");
+}
+
+#[test]
 fn catenate_hidden() {
     play("catenate-hidden.pimap");
 }
@@ -358,6 +368,11 @@ fn nq042_withheld() {
 #[test]
 fn preferences() {
     play("preferences.pimap");
+}
+
+#[test]
+fn rename_inbox() {
+    play("rename-inbox.pimap");
 }
 
 #[test]
