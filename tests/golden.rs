@@ -34,6 +34,16 @@ fn batch_literals() {
 }
 
 #[test]
+fn binary() {
+    play("binary.pimap");
+}
+
+#[test]
+fn binary_poor() {
+    play("binary-poor.pimap");
+}
+
+#[test]
 fn catenate_hidden() {
     play("catenate-hidden.pimap");
 }
@@ -366,6 +376,11 @@ fn nq042_withheld() {
 #[test]
 fn preferences() {
     play("preferences.pimap");
+}
+
+#[test]
+fn rename_inbox() {
+    play("rename-inbox.pimap");
 }
 
 #[test]

@@ -81,6 +81,8 @@ pub(crate) struct Upstream {
     pub(crate) mod_seqs: bool,
     pub(crate) refused: bool,
     pub(crate) announced: Announced,
+    /// The hierarchy delimiter, as last told.
+    pub(crate) delimiter: Option<char>,
 }
 
 /// What a question was asked for.

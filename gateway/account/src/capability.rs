@@ -39,6 +39,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("SPECIAL-USE", Needs::Upstream("SPECIAL-USE")),
     ("MULTIAPPEND", Needs::Upstream("MULTIAPPEND")),
     ("CATENATE", Needs::Upstream("CATENATE")),
+    ("BINARY", Needs::Upstream("BINARY")),
     ("STATUS=SIZE", Needs::Upstream("STATUS=SIZE")),
     ("ENABLE", Needs::Nothing),
     ("COMPRESS=DEFLATE", Needs::Tcp),

@@ -10,6 +10,7 @@ impl Account {
     /// A mailbox was created, renamed, deleted or (un)subscribed: a folder event, always pushed (P-IMAP 1.3).
     pub(crate) fn folder_event(&mut self, item: &ListItem, old_name: Option<&MailboxName>) {
         self.hint_mailbox_list(old_name, &item.mailbox);
+        self.upstream.delimiter = item.delimiter.or(self.upstream.delimiter);
         let gone = item.attributes.iter().any(|a| a.eq_ignore_ascii_case("\\NonExistent"));
         if let Some(old) = old_name {
             self.mailbox_renamed(old, &item.mailbox);
@@ -50,7 +51,8 @@ impl Account {
     /// Filters follow a renamed mailbox, by whoever renamed it (F19); what was told under the old name is void.
     pub(crate) fn mailbox_renamed(&mut self, old: &MailboxName, new: &MailboxName) {
         use pimap_types::preference::FilterScope;
-        let prefix = format!("{old}/");
+        let delimiter = self.upstream.delimiter.unwrap_or('/');
+        let prefix = format!("{old}{delimiter}");
         for (id, device) in &mut self.devices {
             let moved: Vec<(FilterScope, FilterScope)> = device
                 .activations
@@ -61,7 +63,7 @@ impl Account {
                     }
                     FilterScope::Mailbox(m) => {
                         let rest = m.as_str().strip_prefix(&prefix)?;
-                        let renamed = MailboxName::new(&format!("{new}/{rest}"));
+                        let renamed = MailboxName::new(&format!("{new}{delimiter}{rest}"));
                         Some((scope.clone(), FilterScope::Mailbox(renamed)))
                     }
                     FilterScope::AllMailboxes => None,

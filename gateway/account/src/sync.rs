@@ -207,8 +207,15 @@ impl Account {
     pub(crate) fn upstream_event(&mut self, event: UpstreamEvent) {
         match event {
             UpstreamEvent::Back { notify, mod_seqs, announced, .. } => {
-                self.upstream =
-                    crate::account::Upstream { up: true, notify, mod_seqs, refused: false, announced };
+                let delimiter = self.upstream.delimiter;
+                self.upstream = crate::account::Upstream {
+                    up: true,
+                    notify,
+                    mod_seqs,
+                    refused: false,
+                    announced,
+                    delimiter,
+                };
                 self.sync_faults.clear();
                 for mailbox in self.watched() {
                     self.sync(&mailbox);

@@ -278,6 +278,17 @@ pub enum FetchItem {
         /// Without setting `\Seen`: to be asked for under EXAMINE.
         peek: bool,
     },
+    /// `BINARY[part]<origin.octets>`: a part without its transfer encoding (RFC 3516 4.2).
+    Binary {
+        /// Without setting `\Seen`.
+        peek: bool,
+        /// The part's number, checked; empty for the whole message.
+        part: String,
+        /// Origin and number of octets (not zero).
+        partial: Option<(u32, u32)>,
+    },
+    /// `BINARY.SIZE[part]` (RFC 3516 4.3)
+    BinarySize(String),
     /// `BODY[section]<origin.octets>`
     Section {
         /// Without setting `\Seen`.
@@ -293,7 +304,13 @@ impl FetchItem {
     /// Whether asking for it sets `\Seen` (RFC 3501 6.4.5).
     pub const fn sets_seen(&self) -> bool {
         use FetchItem::*;
-        matches!(self, Rfc822 { peek: false } | Rfc822Text { peek: false } | Section { peek: false, .. })
+        matches!(
+            self,
+            Rfc822 { peek: false }
+                | Rfc822Text { peek: false }
+                | Section { peek: false, .. }
+                | Binary { peek: false, .. }
+        )
     }
 
     /// Whether only EXAMINE keeps it from setting `\Seen`.
@@ -309,8 +326,14 @@ impl FetchItem {
             FetchItem::Section { section, partial, .. } => {
                 FetchItem::Section { peek: true, section, partial }
             }
+            FetchItem::Binary { part, partial, .. } => FetchItem::Binary { peek: true, part, partial },
             other => other,
         }
+    }
+
+    /// Whether it is of RFC 3516.
+    pub const fn is_binary(&self) -> bool {
+        matches!(self, FetchItem::Binary { .. } | FetchItem::BinarySize(_))
     }
 }
 

@@ -260,6 +260,15 @@ pub fn items(uid: u32, message: &Message, wanted: &[FetchItem]) -> Vec<u8> {
             FetchItem::Body | FetchItem::BodyStructure => {
                 all.extend_from_slice(b"BODY (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 2 1)");
             }
+            FetchItem::Binary { part, .. } => {
+                let octets = section(message, "TEXT");
+                all.extend_from_slice(format!("BINARY[{part}] ~{{{}}}\r\n", octets.len()).as_bytes());
+                all.extend_from_slice(octets);
+            }
+            FetchItem::BinarySize(part) => {
+                let size = section(message, "TEXT").len();
+                all.extend_from_slice(format!("BINARY.SIZE[{part}] {size}").as_bytes());
+            }
             FetchItem::Rfc822 { .. } => literal(&mut all, "RFC822", &message.text),
             FetchItem::Rfc822Header => literal(&mut all, "RFC822.HEADER", section(message, "HEADER")),
             FetchItem::Rfc822Text { .. } => literal(&mut all, "RFC822.TEXT", section(message, "TEXT")),

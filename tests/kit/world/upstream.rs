@@ -33,7 +33,7 @@ pub struct Traits {
     pub mailboxes: bool,
     /// SORT, THREAD and WITHIN.
     pub sort: bool,
-    /// MULTIAPPEND and CATENATE.
+    /// MULTIAPPEND, CATENATE and BINARY.
     pub append: bool,
 }
 
@@ -78,6 +78,7 @@ impl Traits {
             (self.sort, "WITHIN"),
             (self.append, "MULTIAPPEND"),
             (self.append, "CATENATE"),
+            (self.append, "BINARY"),
         ];
         let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
         Announced::new(["IMAP4REV1", "IDLE"].into_iter().chain(has))

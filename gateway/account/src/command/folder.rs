@@ -3,7 +3,7 @@
 
 use super::{Progress, no, ok};
 use crate::account::{Account, Question};
-use crate::connection::{Owner, Running, Stage};
+use crate::connection::{Running, Stage};
 use crate::contract::Carry;
 use pimap_types::upstream::{UpstreamReply, UpstreamRequest};
 use pimap_types::{Command, ConnectionId, MailboxName};
@@ -42,28 +42,38 @@ impl Account {
         mailbox: &MailboxName,
         running: &mut Running,
     ) -> Progress {
-        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
-        if let (Owner::Device(id), false) = (&owner, self.options.delete_hidden) {
-            self.ensure_verdicts(id, mailbox);
-            let verdicts = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox));
-            if verdicts.is_some_and(|v| !v.view.filter.is_all()) {
-                if let Err(progress) = self.need_mailbox(conn, mailbox, running.since) {
-                    return progress;
-                }
-                let hidden = match (self.live_if_ready(&owner, mailbox), self.mirrors.get(mailbox)) {
-                    (Some(live), Some(mirror)) => !mirror.uids.difference(&live).is_empty(),
-                    _ => true,
-                };
-                if hidden {
-                    return no("CANNOT", "the mailbox holds messages that this device does not see");
-                }
-            }
+        if let Err(refused) = self.nothing_hidden(conn, mailbox, running.since) {
+            return refused;
         }
         self.intend(conn, running);
         self.note_own_folders(&[mailbox]);
         self.ask_upstream(conn, UpstreamRequest::Delete(mailbox.clone()))
     }
 
+    /// Whether the connection's device sees all that the mailbox holds; else the command waits or ends.
+    fn nothing_hidden(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        since: u64,
+    ) -> Result<(), Progress> {
+        let owner = self.connections.get(&conn).map(|c| c.owner.clone()).ok_or(Progress::Over)?;
+        if self.options.delete_hidden || !self.is_filtered(&owner, mailbox) {
+            return Ok(());
+        }
+        self.need_mailbox(conn, mailbox, since)?;
+        let hidden = match (self.live_if_ready(&owner, mailbox), self.mirrors.get(mailbox)) {
+            (Some(live), Some(mirror)) => !mirror.uids.difference(&live).is_empty(),
+            _ => true,
+        };
+        match hidden {
+            true => Err(no("CANNOT", "the mailbox holds messages that this device does not see")),
+            false => Ok(()),
+        }
+    }
+
+    /// RENAME. Of INBOX it moves the messages and leaves INBOX where it is (RFC 3501 6.3.5): hidden ones would be moved without the
+    /// filter that hides them.
     pub(super) fn begin_rename(
         &mut self,
         conn: ConnectionId,
@@ -71,6 +81,11 @@ impl Account {
         to: &MailboxName,
         running: &mut Running,
     ) -> Progress {
+        if from.is_inbox()
+            && let Err(refused) = self.nothing_hidden(conn, from, running.since)
+        {
+            return refused;
+        }
         self.intend(conn, running);
         self.note_own_folders(&[from, to]);
         self.ask_upstream(conn, UpstreamRequest::Rename(from.clone(), to.clone()))
@@ -97,7 +112,9 @@ impl Account {
     ) -> Progress {
         let UpstreamReply::Ok(_) = reply else { return self.refused(reply) };
         let owner = self.connections.get(&conn).map(|c| c.owner.clone());
-        if let (Command::Delete(mailbox) | Command::Rename(mailbox, _), Some(owner)) = (command, &owner) {
+        if let (Command::Delete(mailbox) | Command::Rename(mailbox, _), Some(owner)) = (command, &owner)
+            && !mailbox.is_inbox()
+        {
             // Whoever deletes the mailbox it has selected knows that it is in none now.
             if let Some(session) = self.session_mut(owner) {
                 session.forget_mailbox(mailbox);
@@ -105,6 +122,8 @@ impl Account {
         }
         match command {
             Command::Delete(mailbox) => self.mailbox_deleted(mailbox),
+            // It is still there, without its messages.
+            Command::Rename(from, _) if from.is_inbox() => self.sync(from),
             // Filters follow the name, the children's too (F19).
             Command::Rename(from, to) => self.mailbox_renamed(from, to),
             _ => {}

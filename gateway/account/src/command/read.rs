@@ -52,6 +52,9 @@ impl Account {
         if let Some(refused) = self.qresync_refused(conn).filter(|_| changed.is_some_and(|c| c.vanished)) {
             return refused;
         }
+        if items.iter().any(FetchItem::is_binary) && !self.upstream.announced.has("BINARY") {
+            return bad("BINARY is not offered: the mail server does not have it");
+        }
         let counted = changed.is_some() || items.contains(&FetchItem::ModSeq);
         if counted {
             self.enable_condstore(conn);

@@ -419,17 +419,40 @@ fn fetch_item(out: &mut Writer, item: &FetchItem) -> Result<(), Unencodable> {
             }
             out.raw(if *peek { "BODY.PEEK[" } else { "BODY[" });
             out.raw(section);
+            range(out, *partial);
+        }
+        FetchItem::Binary { peek, part, partial } => {
+            out.raw(if *peek { "BINARY.PEEK[" } else { "BINARY[" });
+            part_number(out, part)?;
+            range(out, *partial);
+        }
+        FetchItem::BinarySize(part) => {
+            out.raw("BINARY.SIZE[");
+            part_number(out, part)?;
             out.raw("]");
-            if let Some((origin, octets)) = partial {
-                out.raw("<");
-                out.number(u64::from(*origin));
-                out.raw(".");
-                out.number(u64::from(*octets));
-                out.raw(">");
-            }
         }
     }
     Ok(())
+}
+
+fn part_number(out: &mut Writer, part: &str) -> Result<(), Unencodable> {
+    if !part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(Unencodable::Octets);
+    }
+    out.raw(part);
+    Ok(())
+}
+
+/// `]<origin.octets>`
+fn range(out: &mut Writer, partial: Option<(u32, u32)>) {
+    out.raw("]");
+    if let Some((origin, octets)) = partial {
+        out.raw("<");
+        out.number(u64::from(origin));
+        out.raw(".");
+        out.number(u64::from(octets));
+        out.raw(">");
+    }
 }
 
 fn status_items(out: &mut Writer, items: &[StatusItem], mod_seq: bool) {

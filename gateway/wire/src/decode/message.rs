@@ -2,7 +2,7 @@
 //! RFC 5256, RFC 6851, RFC 4315).
 
 use super::mailbox::argument;
-use super::section::section_item;
+use super::section::{binary_item, binary_part, section_item};
 use super::set::target;
 use super::{DecodeError, Parsed, Scanner, mod_seq};
 use crate::search;
@@ -100,6 +100,9 @@ pub(super) fn fetch_item(scanner: &mut Scanner<'_>) -> Parsed<Vec<FetchItem>> {
         b"BODY.PEEK" => section_item(true, scanner)?,
         b"BODY" => Body,
         b"BODYSTRUCTURE" => BodyStructure,
+        b"BINARY" => binary_item(false, scanner)?,
+        b"BINARY.PEEK" => binary_item(true, scanner)?,
+        b"BINARY.SIZE" => BinarySize(binary_part(scanner)?),
         b"RFC822" => Rfc822 { peek: false },
         b"RFC822.HEADER" => Rfc822Header,
         b"RFC822.TEXT" => Rfc822Text { peek: false },

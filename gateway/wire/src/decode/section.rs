@@ -15,6 +15,22 @@ pub(super) fn section_item(peek: bool, scanner: &mut Scanner<'_>) -> Parsed<Fetc
     Ok(FetchItem::Section { peek, section, partial })
 }
 
+/// What follows `BINARY` or `BINARY.PEEK` (RFC 3516 4.2).
+pub(super) fn binary_item(peek: bool, scanner: &mut Scanner<'_>) -> Parsed<FetchItem> {
+    let part = binary_part(scanner)?;
+    let partial = if scanner.peek() == Some(b'<') { Some(partial(scanner)?) } else { None };
+    Ok(FetchItem::Binary { peek, part, partial })
+}
+
+/// `"[" [section-part] "]"`: the number of a part and nothing behind it.
+pub(super) fn binary_part(scanner: &mut Scanner<'_>) -> Parsed<String> {
+    scanner.expect(b'[', "a part")?;
+    let part = section(scanner)?;
+    scanner.expect(b']', "the end of the part")?;
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_number(&part) { Ok(part) } else { Err(DecodeError::bad("expected the number of a part")) }
+}
+
 /// `"<" number "." nz-number ">"`
 fn partial(scanner: &mut Scanner<'_>) -> Parsed<(u32, u32)> {
     scanner.expect(b'<', "a partial")?;

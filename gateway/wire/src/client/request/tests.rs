@@ -88,6 +88,24 @@ fn a_large_append_asks_first() {
     assert!(Request::Append(&append(10)).encode(1, false).unwrap().message_waits);
 }
 
+/// RFC 3516 4.
+#[test]
+fn parts_without_their_encoding() {
+    let items = [
+        FetchItem::Binary { peek: true, part: "1.2".into(), partial: Some((0, 9)) },
+        FetchItem::Binary { peek: false, part: String::new(), partial: None },
+        FetchItem::BinarySize("1".into()),
+    ];
+    let uids = set(&[(1, 1)]);
+    let fetch = |items: &[FetchItem]| {
+        let items = FetchArgument::Asked(items);
+        encode(Request::UidFetch { uids: UidsArgument::Set(&uids), items, changed_since: None }, true)
+    };
+    let expect = "UID FETCH 1 (UID BINARY.PEEK[1.2]<0.9> BINARY[] BINARY.SIZE[1])";
+    assert_eq!(fetch(&items).as_deref(), Ok(expect));
+    assert_eq!(fetch(&[FetchItem::BinarySize("1]".into())]), Err(Unencodable::Octets));
+}
+
 /// RFC 4469, RFC 3502, RFC 3516.
 #[test]
 fn what_follows_a_literal_of_append() {

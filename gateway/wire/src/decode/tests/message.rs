@@ -79,7 +79,6 @@ fn fetch_items() {
             "FETCH 1 BODY[]<1>",
             "FETCH 1 BODY[]<4294967296.1>",
             "FETCH 1 BODY.PEEK",
-            "FETCH 1 BINARY[1]",
             "FETCH 1 BODY[TEXT.1]",
             "FETCH FLAGS",
             "UID",
@@ -163,6 +162,34 @@ fn append() {
     ] {
         assert_eq!(head(line).map_err(|error| error.status), Err(Status::Bad), "{line}");
     }
+}
+
+/// RFC 3516 4.2, 4.3.
+#[test]
+fn fetch_binary() {
+    let line = b"A1 FETCH 1 (BINARY[1.2]<0.5> BINARY.PEEK[] binary.size[3])\r\n";
+    let decoded = decode(&CommandBytes::new(Bytes::from_static(line))).map(|(_, command)| command);
+    let Ok(Command::Fetch(_, items, ..)) = decoded else { panic!("{decoded:?}") };
+    assert_eq!(
+        items,
+        [
+            FetchItem::Binary { peek: false, part: "1.2".into(), partial: Some((0, 5)) },
+            FetchItem::Binary { peek: true, part: String::new(), partial: None },
+            FetchItem::BinarySize("3".into()),
+        ]
+    );
+    refused(
+        Status::Bad,
+        &[
+            "FETCH 1 BINARY",
+            "FETCH 1 BINARY[TEXT]",
+            "FETCH 1 BINARY[1.MIME]",
+            "FETCH 1 BINARY[0]",
+            "FETCH 1 BINARY[1",
+            "FETCH 1 BINARY.SIZE[1]<0.5>",
+            "FETCH 1 BINARY[1]<0>",
+        ],
+    );
 }
 
 /// RFC 3502, RFC 4469, RFC 3516 4.4.
