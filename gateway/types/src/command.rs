@@ -356,6 +356,11 @@ impl std::fmt::Display for FetchItem {
                 write!(f, "BODY{}[{section}]", if *peek { ".PEEK" } else { "" })?;
                 partial.map_or(Ok(()), |(origin, octets)| write!(f, "<{origin}.{octets}>"))
             }
+            FetchItem::Binary { peek, part, partial } => {
+                write!(f, "BINARY{}[{part}]", if *peek { ".PEEK" } else { "" })?;
+                partial.map_or(Ok(()), |(origin, octets)| write!(f, "<{origin}.{octets}>"))
+            }
+            FetchItem::BinarySize(part) => write!(f, "BINARY.SIZE[{part}]"),
         }
     }
 }
