@@ -409,3 +409,18 @@ fn xfilter() {
 fn xprovision() {
     play("xprovision.pimap");
 }
+
+#[test]
+fn nq070_move() {
+    play("nq070-move.pimap");
+}
+
+#[test]
+fn rfc3501_mailboxes() {
+    play("rfc3501-mailboxes.pimap");
+}
+
+#[test]
+fn rfc3501_store() {
+    play("rfc3501-store.pimap");
+}

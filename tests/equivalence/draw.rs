@@ -68,7 +68,7 @@ const FLAGS: [&str; 8] = [
 ];
 
 /// Commands that stand as they are; mailboxes that come and go are none that anybody selects.
-const PLAIN: [&str; 28] = [
+const PLAIN: [&str; 29] = [
     "LIST \"\" *",
     "LIST \"\" %",
     "LIST \"\" Work/%",
@@ -92,6 +92,7 @@ const PLAIN: [&str; 28] = [
     "STATUS Nowhere (MESSAGES)",
     "SELECT Nowhere",
     "NOOP",
+    "CHECK",
     "FETCH 1 NONSENSE",
     "FETCH 0 FLAGS",
     "SEARCH NONSENSE",

@@ -25,7 +25,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use pattern::show;
+pub use pattern::{Captures, Pattern, show};
 pub use run::{Failure, play, play_file};
 pub use script::{Act, Script};
 
