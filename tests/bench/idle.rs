@@ -21,7 +21,7 @@ use crate::upstream::{Riches, Scripted};
 /// Devices of one account where accounts are shared.
 const SHARED: usize = 32;
 /// Sessions that are there before counting begins, so that pools and tables are not counted.
-const WARM: usize = 64;
+pub const WARM: usize = 64;
 /// Connections are opened by so many threads.
 const OPENERS: usize = 4;
 
@@ -104,7 +104,7 @@ fn holder() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 /// Opens many connections by a few threads.
-fn opened<T: Send>(numbers: std::ops::Range<usize>, open: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn opened<T: Send>(numbers: std::ops::Range<usize>, open: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(numbers.start);
     let opener = || {
         let mut held = Vec::new();
@@ -122,6 +122,7 @@ fn opened<T: Send>(numbers: std::ops::Range<usize>, open: impl Fn(usize) -> T + 
     })
 }
 
-fn each(kib: f64, sessions: usize) -> f64 {
+/// The share of one.
+pub fn each(kib: f64, sessions: usize) -> f64 {
     kib / f64::from(u32::try_from(sessions).expect("a few thousand"))
 }

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod client;
+mod connections;
 mod idle;
 mod noop;
 mod peers;
@@ -24,7 +25,7 @@ use report::Report;
 type Figure = (&'static str, fn(&mut Report));
 
 /// The figures, in the order in which they are taken.
-const FIGURES: [Figure; 7] = [
+const FIGURES: [Figure; 8] = [
     ("noop", noop::measure),
     ("resume", resume::measure),
     ("push", push::measure),
@@ -32,6 +33,7 @@ const FIGURES: [Figure; 7] = [
     ("bodies", bodies::measure),
     ("select", select::measure),
     ("idle", idle::measure),
+    ("connections", connections::measure),
 ];
 
 fn main() -> ExitCode {

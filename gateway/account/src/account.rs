@@ -36,10 +36,11 @@ pub struct Account {
     pub(crate) entropy: Entropy,
     pub(crate) now: Timestamp,
     pub(crate) outbox: Outbox,
-    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    // Boxed, here and within: a node of a map has room for eleven, and an idle connection runs nothing (D16).
+    pub(crate) connections: BTreeMap<ConnectionId, Box<Connection>>,
     /// Requests that wait to learn what became of the earlier response.
     pub(crate) deferred: Vec<(Timestamp, Open)>,
-    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) devices: BTreeMap<DeviceId, Box<Device>>,
     pub(crate) filters: BTreeMap<Arc<str>, NamedFilter>,
     pub(crate) mirrors: BTreeMap<MailboxName, Mirror>,
     pub(crate) questions: BTreeMap<Ticket, Question>,
@@ -174,8 +175,8 @@ impl Account {
 
     /// UDP registrations kept with the devices, as [`Input::Registered`] brought them.
     pub fn registrations(&self) -> Vec<(DeviceId, Vec<u8>)> {
-        let kept = |(id, device): (&DeviceId, &Device)| Some((id.clone(), device.registration.clone()?));
-        self.devices.iter().filter_map(kept).collect()
+        let kept = self.devices.iter();
+        kept.filter_map(|(id, device)| Some((id.clone(), device.registration.clone()?))).collect()
     }
 
     /// The account's key.
@@ -188,22 +189,22 @@ impl Account {
     /// The session of an owner.
     pub(crate) fn session(&self, owner: &Owner) -> Option<&SessionLog> {
         match owner {
-            Owner::Device(id) => self.devices.get(id)?.session.as_ref(),
-            Owner::Regular(conn) => self.connections.get(conn)?.regular.as_ref(),
+            Owner::Device(id) => self.devices.get(id)?.session.as_deref(),
+            Owner::Regular(conn) => self.connections.get(conn)?.regular.as_deref(),
         }
     }
 
     /// The session of an owner, to be changed.
     pub(crate) fn session_mut(&mut self, owner: &Owner) -> Option<&mut SessionLog> {
         match owner {
-            Owner::Device(id) => self.devices.get_mut(id)?.session.as_mut(),
-            Owner::Regular(conn) => self.connections.get_mut(conn)?.regular.as_mut(),
+            Owner::Device(id) => self.devices.get_mut(id)?.session.as_deref_mut(),
+            Owner::Regular(conn) => self.connections.get_mut(conn)?.regular.as_deref_mut(),
         }
     }
 
     /// The connections of an owner that are not finished.
     pub(crate) fn connections_of(&self, owner: &Owner) -> Vec<ConnectionId> {
-        let live = |c: &&Connection| c.owner == *owner && !c.finished;
+        let live = |c: &Connection| c.owner == *owner && !c.finished;
         self.connections.iter().filter(|(_, c)| live(c)).map(|(id, _)| *id).collect()
     }
 
@@ -252,7 +253,7 @@ impl Account {
             let waiting: Vec<ConnectionId> = self
                 .connections
                 .iter()
-                .filter(|(_, c)| c.running.as_ref().is_some_and(parked))
+                .filter(|(_, c)| c.running.as_deref().is_some_and(parked))
                 .map(|(id, _)| *id)
                 .collect();
             for conn in waiting {

@@ -85,7 +85,7 @@ impl Account {
         };
         let waits = running.behind.is_some();
         if let Some(c) = self.connections.get_mut(&conn) {
-            c.running = Some(running);
+            c.running = Some(Box::new(running));
         }
         if !waits {
             self.set_out(conn);
@@ -109,7 +109,7 @@ impl Account {
     /// after the other (D5).
     pub(crate) fn mutation_under_way(&self, owner: &Owner, by: ConnectionId) -> Option<ConnectionId> {
         let Owner::Device(_) = owner else { return None };
-        let mutating = |c: &Connection| c.running.as_ref().is_some_and(Running::is_changing);
+        let mutating = |c: &Connection| c.running.as_deref().is_some_and(Running::is_changing);
         self.connections
             .iter()
             .find(|(id, c)| **id != by && c.owner == *owner && mutating(c))
@@ -192,7 +192,7 @@ impl Account {
     /// Begins, or begins again, what runs on the connection.
     pub(crate) fn begin(&mut self, conn: ConnectionId) {
         let Some(c) = self.connections.get_mut(&conn) else { return };
-        let Some(mut running) = c.running.take() else { return };
+        let Some(mut running) = c.running.take().map(|running| *running) else { return };
         running.parked = None;
         match running.task.clone() {
             Task::Login { .. } => self.begin_login(conn, running),
@@ -311,7 +311,11 @@ impl Account {
     /// The answer to a command's question.
     pub(crate) fn command_answered(&mut self, conn: ConnectionId, ticket: Ticket, reply: UpstreamReply) {
         let Some(c) = self.connections.get_mut(&conn) else { return };
-        let Some(mut running) = c.running.take_if(|running| running.ticket == Some(ticket)) else { return };
+        let Some(mut running) =
+            c.running.take_if(|running| running.ticket == Some(ticket)).map(|running| *running)
+        else {
+            return;
+        };
         running.ticket = None;
         let Task::Command(command) = running.task.clone() else { return };
         let progress = self.answered(conn, &command, &mut running, reply);
@@ -405,7 +409,7 @@ impl Account {
 
     pub(crate) fn put_back(&mut self, conn: ConnectionId, running: Running) {
         if let Some(c) = self.connections.get_mut(&conn) {
-            c.running = Some(running);
+            c.running = Some(Box::new(running));
         }
     }
 

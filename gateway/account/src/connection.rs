@@ -41,7 +41,7 @@ pub(crate) struct Connection {
     pub(crate) handed: u64,
     /// The last cursor written here.
     pub(crate) cursor_told: Option<u64>,
-    pub(crate) running: Option<Running>,
+    pub(crate) running: Option<Box<Running>>,
     pub(crate) idle: Option<Tag>,
     /// Lines were written unasked and are not handed over yet: nothing more is pushed until they are.
     pub(crate) writing: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     /// The socket is gone too: the entry goes when nothing runs on it any more.
     pub(crate) gone: bool,
     /// The session of a regular connection.
-    pub(crate) regular: Option<SessionLog>,
+    pub(crate) regular: Option<Box<SessionLog>>,
     /// The running STORE asked for silence: its flags are told with the next response.
     pub(crate) silent: bool,
     /// MODSEQs were written since the handset was last told up to where it knows everything (RFC 7162 3.2).

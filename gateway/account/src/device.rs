@@ -3,7 +3,7 @@
 use crate::verdict::Verdicts;
 use pimap_session::{SessionLog, takeover::Takeovers};
 use pimap_types::preference::{Activation, ChannelKind, EventFilter, FilterKind, FilterScope, OutbandFormat};
-use pimap_types::{MailboxName, Secret, Timestamp, limits};
+use pimap_types::{Few, MailboxName, Secret, Timestamp, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,16 +18,15 @@ pub(crate) struct Device {
     pub(crate) key: Option<Secret>,
     pub(crate) notification_id: Option<String>,
     pub(crate) registration: Option<Vec<u8>>,
-    pub(crate) session: Option<SessionLog>,
+    pub(crate) session: Option<Box<SessionLog>>,
     /// SHA-256 of the current cookie and of the one before it, which lives until the current one is used (F16).
     pub(crate) cookies: [Option<[u8; 32]>; 2],
     /// The password it logged in with last, by number; zero: that is not taken any more.
     pub(crate) credential_epoch: u64,
     pub(crate) last_seen: Timestamp,
     pub(crate) takeovers: Takeovers,
-    /// The verdicts of this device's filters, by mailbox. Boxed: a node of the map has room for eleven, and most devices
-    /// have one (D16).
-    pub(crate) verdicts: BTreeMap<MailboxName, Box<Verdicts>>,
+    /// The verdicts of this device's filters, by mailbox.
+    pub(crate) verdicts: Few<MailboxName, Box<Verdicts>>,
     /// A wake-up was asked for and the device has not been heard of since.
     pub(crate) waking: bool,
     /// The latest event time told outband: it never goes backwards (digest 17.1).
@@ -62,7 +61,7 @@ impl Device {
             credential_epoch: 0,
             last_seen: now,
             takeovers: Takeovers::default(),
-            verdicts: BTreeMap::new(),
+            verdicts: Few::new(),
             waking: false,
             event_time: Timestamp(0),
         }

@@ -6,7 +6,7 @@ use crate::verdict::{ActiveFilter, Verdicts};
 use pimap_filters::Filter;
 use pimap_types::search::Criteria;
 use pimap_types::{DeviceId, MailboxName};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A filter made by XFILTER SET: per account, visible to all its devices (digest 11).
 #[derive(Clone)]
@@ -21,7 +21,11 @@ impl Account {
     /// everything rather than showing what was meant to be hidden.
     pub(crate) fn active_filter(&self, name: &str) -> ActiveFilter {
         if let Some(filter) = Filter::system(name) {
-            return ActiveFilter { filter: Arc::new(filter), charset: None };
+            // Most devices have the same two: they share them.
+            static ALL: LazyLock<Arc<Filter>> = LazyLock::new(|| Arc::new(Filter::all()));
+            static NONE: LazyLock<Arc<Filter>> = LazyLock::new(|| Arc::new(Filter::none()));
+            let shared = if filter.is_all() { &ALL } else { &NONE };
+            return ActiveFilter { filter: Arc::clone(shared), charset: None };
         }
         match self.filters.get(name) {
             Some(named) => {

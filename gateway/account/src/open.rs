@@ -42,8 +42,10 @@ impl Account {
         }
         let log = SessionLog::new(self.entropy.session_id(), self.entropy.incarnation());
         let owner = Owner::Regular(open.conn);
-        self.connections
-            .insert(open.conn, Connection { regular: Some(log), ..connection(open, owner, self) });
+        self.connections.insert(
+            open.conn,
+            Box::new(Connection { regular: Some(Box::new(log)), ..connection(open, owner, self) }),
+        );
         self.write_logged_in(open.conn, &tag);
         self.complete(open.conn, false);
     }
@@ -58,7 +60,7 @@ impl Account {
         }
         let now = self.now;
         if !self.devices.contains_key(&id) {
-            self.devices.insert(id.clone(), Device::new(mail_address.clone(), now));
+            self.devices.insert(id.clone(), Box::new(Device::new(mail_address.clone(), now)));
             self.outbox.index(IndexChange { key: IndexKey::Device(id.clone()), present: true });
         }
         if !self.take_over(&id, open.conn) {
@@ -69,7 +71,7 @@ impl Account {
         let Some(device) = self.devices.get_mut(&id) else { return };
         device.mail_address = mail_address;
         device.credential_epoch = epoch;
-        self.connections.insert(open.conn, connection(open, owner.clone(), self));
+        self.connections.insert(open.conn, Box::new(connection(open, owner.clone(), self)));
         self.heard_of(&id);
         if !new {
             // A new connection has enabled nothing (RFC 5161 3.1).
@@ -97,7 +99,7 @@ impl Account {
         };
         let waits = running.behind.is_some();
         if let Some(c) = self.connections.get_mut(&open.conn) {
-            c.running = Some(running);
+            c.running = Some(Box::new(running));
         }
         if !waits {
             self.set_out(open.conn);
@@ -132,7 +134,7 @@ impl Account {
             self.dirty_devices.insert(id.clone());
         }
         let owner = Owner::Device(id.clone());
-        self.connections.insert(open.conn, connection(open, owner.clone(), self));
+        self.connections.insert(open.conn, Box::new(connection(open, owner.clone(), self)));
         self.heard_of(&id);
         // On TCP nothing is known of how an earlier connection ended.
         let lost = self.resume_position(open, &owner, open.transport.kind != TransportKind::Tcp);
@@ -238,7 +240,7 @@ impl Account {
         }
         let log = SessionLog::new(self.entropy.session_id(), self.entropy.incarnation());
         if let Some(device) = self.devices.get_mut(id) {
-            device.session = Some(log);
+            device.session = Some(Box::new(log));
         }
         self.count(Count::Sessions(1));
         true

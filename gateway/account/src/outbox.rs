@@ -9,6 +9,9 @@ use crate::contract::Output;
 use pimap_types::rows::{Batch, IndexChange, RowChange};
 use std::collections::VecDeque;
 
+/// Room for outputs that is kept from step to step.
+const OUTPUTS_KEPT_MAX: usize = 8;
+
 #[derive(Default)]
 pub(crate) struct Outbox {
     /// The number of the youngest batch given to the store.
@@ -50,6 +53,10 @@ impl Outbox {
         let given = self.given;
         self.held.extend(self.step.drain(..).map(|output| (given, output)));
         self.release(out);
+        if self.held.is_empty() && self.held.capacity() + self.step.capacity() > 2 * OUTPUTS_KEPT_MAX {
+            // An account idles longer than it works (D16).
+            (self.held, self.step) = (VecDeque::new(), Vec::new());
+        }
     }
 
     /// Batches up to `number` are durable.

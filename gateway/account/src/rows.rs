@@ -52,7 +52,7 @@ impl Account {
         for (id, rows) in sessions {
             let damaged = || Damaged(format!("session of {id}"));
             let log = SessionLog::load(rows.into_iter()).ok_or_else(damaged)?;
-            account.devices.get_mut(&id).ok_or_else(damaged)?.session = Some(log);
+            account.devices.get_mut(&id).ok_or_else(damaged)?.session = Some(Box::new(log));
         }
         if doubt {
             for device in account.devices.values_mut() {
@@ -76,7 +76,7 @@ impl Account {
             let mut device = read_device(row)?;
             let id = device_id(id)?;
             device.key = self.devices.remove(&id).and_then(|known| known.key);
-            self.devices.insert(id, device);
+            self.devices.insert(id, Box::new(device));
         } else if let Some(id) = key.strip_prefix(b"secret/key/") {
             // Keys sort behind devices, so the device is there.
             self.devices.get_mut(&device_id(id)?)?.key = Some(Secret::new(row));
@@ -102,7 +102,7 @@ impl Account {
     /// Everything that changed during a step, as rows of its batch.
     pub(crate) fn write_rows(&mut self) {
         for id in std::mem::take(&mut self.dirty_devices) {
-            let row = self.devices.get(&id).map(device_row);
+            let row = self.devices.get(&id).map(|device| device_row(device));
             self.outbox.row(device_key(b"d/", &id), row);
         }
         for (id, device) in &mut self.devices {
@@ -175,7 +175,7 @@ impl Account {
     pub(crate) fn forget_session_rows(
         &mut self,
         id: &DeviceId,
-        mut session: SessionLog,
+        mut session: Box<SessionLog>,
         cookies: [Option<[u8; 32]>; 2],
     ) {
         session.erase(&session_prefix(id), self.outbox.rows());

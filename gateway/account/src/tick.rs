@@ -115,7 +115,7 @@ impl Account {
         c.gone = true;
         c.idle = None;
         // A mutation under way finishes and is recorded (F14): the entry stays until then.
-        let finishing = c.running.as_ref().is_some_and(Running::is_changing);
+        let finishing = c.running.as_deref().is_some_and(Running::is_changing);
         if !finishing {
             self.connections.remove(&conn);
         }

@@ -110,6 +110,7 @@ impl Gateway {
         };
         gateway.open_channels(config, &deps).await?;
         gateway.meet(server).await;
+        gateway.listeners.spawn(crate::metrics::upkeep(metrics.clone()));
         gateway.listen(config, &front, metrics).await?;
         let awake =
             gateway.directory.awaken().await.map_err(|fault| StartFault::Store(format!("{fault:?}")))?;

@@ -147,7 +147,7 @@ impl Directory {
             let mut accounts = self.accounts();
             accounts.draining = true;
             for handle in accounts.by_key.values() {
-                handle.send(Mail::Input(Input::Drain));
+                handle.send(Mail::Input(Box::new(Input::Drain)));
             }
             std::mem::take(&mut accounts.tasks)
         };
@@ -187,7 +187,8 @@ impl KeyDirectory for Keys {
     async fn on_bound(&self, account: &AccountKey, device: &DeviceId, registration: Registration) {
         if let Some(handle) = self.0.open(account) {
             let registration = registration.encode();
-            handle.send(Mail::Input(Input::Registered { device: device.clone(), registration }));
+            let registered = Input::Registered { device: device.clone(), registration };
+            handle.send(Mail::Input(Box::new(registered)));
         }
     }
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 const SECONDS: &[f64] =
     &[0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// Between two takings of what was measured.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Starts counting; at most once in a process, whoever comes later counts with the first.
 pub fn install() -> PrometheusHandle {
     let builder = PrometheusBuilder::new();
@@ -24,6 +27,17 @@ pub fn install() -> PrometheusHandle {
         describe();
     }
     handle
+}
+
+/// Takes what was measured into the histograms every few seconds, whether anybody asks for them or not: else each sample is
+/// kept until somebody does.
+pub async fn upkeep(handle: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        handle.run_upkeep();
+    }
 }
 
 fn describe() {

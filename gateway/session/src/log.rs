@@ -10,9 +10,9 @@ use crate::rows::Dirty;
 use crate::saved::Saved;
 use crate::told::Told;
 use pimap_types::command::Cursor;
-use pimap_types::{Flags, MailboxName, ModSeq, SessionId, Timestamp, Uid, UidValidity, limits};
+use pimap_types::{Few, Flags, MailboxName, ModSeq, SessionId, Timestamp, Uid, UidValidity, limits};
 use pimap_view::UidSet;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 pub use deliver::{Departures, Flush};
 
@@ -61,7 +61,7 @@ pub struct SessionLog {
     pub last_request: Option<LastRequest>,
     /// A mailbox told was forgotten: a handset may hold what it was told of one that is new here.
     pub(crate) forgot: bool,
-    pub(crate) mailboxes: BTreeMap<MailboxName, Told>,
+    pub(crate) mailboxes: Few<MailboxName, Told>,
     pub(crate) offers: VecDeque<Offer>,
     /// `$`.
     pub(crate) saved: Option<Saved>,
@@ -94,7 +94,7 @@ impl SessionLog {
             requests: Requests::default(),
             last_request: None,
             forgot: false,
-            mailboxes: BTreeMap::new(),
+            mailboxes: Few::new(),
             offers: VecDeque::new(),
             saved: None,
             dirty: Dirty::head(),
@@ -410,6 +410,10 @@ impl SessionLog {
     /// Room for one more offer (law 5): the oldest is given up, its mailbox goes to RESYNC, and cursors before it reach
     /// back no longer.
     fn make_room(&mut self) {
+        if self.offers.is_empty() {
+            // Most sessions have one at a time, and a deque begins with four (D16).
+            self.offers = VecDeque::with_capacity(1);
+        }
         while self.offers.len() >= limits::OFFERS_UNACKNOWLEDGED_MAX {
             let Some(oldest) = self.offers.pop_front() else { return };
             self.dirty.offers.insert(oldest.position);
@@ -433,7 +437,7 @@ impl SessionLog {
         if last > self.position {
             return Err(format!("offer {last} is above the last position {}", self.position));
         }
-        for (name, told) in &self.mailboxes {
+        for (name, told) in self.mailboxes.iter() {
             if told.resync && !(told.view.is_empty() && told.marks.is_empty()) {
                 return Err(format!("{name} waits for RESYNC and still has a view"));
             }

@@ -11,7 +11,7 @@ use crate::offer::{BaselineKind, Offer, Selected};
 use crate::repeat::{Effect, Record, RequestKey, Requests};
 use crate::told::Told;
 use pimap_types::rows::RowChange;
-use pimap_types::{Flag, Flags, MailboxName, ModSeq, SessionId, Status, Timestamp, Uid, UidValidity};
+use pimap_types::{Few, Flag, Flags, MailboxName, ModSeq, SessionId, Status, Timestamp, Uid, UidValidity};
 use pimap_view::UidSet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -93,7 +93,7 @@ impl SessionLog {
     pub fn erase(&mut self, prefix: &[u8], rows: &mut Vec<RowChange>) {
         let mut written = std::mem::take(&mut self.dirty);
         written.offers.extend(self.offers.iter().map(|offer| offer.position));
-        for (mailbox, told) in &self.mailboxes {
+        for (mailbox, told) in self.mailboxes.iter() {
             written.view_dropped(mailbox, told);
             written.told.insert(mailbox.clone());
         }
@@ -109,7 +109,7 @@ impl SessionLog {
     /// Reads a log back from its rows (keys without the prefix, in any order). `None`: damaged, or no head among them.
     pub fn load<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Self> {
         let mut log: Option<SessionLog> = None;
-        let (mut mailboxes, mut offers) = (BTreeMap::<MailboxName, Told>::new(), BTreeMap::new());
+        let (mut mailboxes, mut offers) = (Few::<MailboxName, Told>::new(), BTreeMap::new());
         let (mut chunks, mut marks, mut requests) = (Vec::new(), Vec::new(), Requests::default());
         for (key, row) in rows {
             let (kind, rest) = key.split_first()?;

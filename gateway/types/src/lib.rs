@@ -4,12 +4,14 @@
 //! faults. Refuses I/O, clocks, serialisation and behaviour beyond constructors and plain set algebra: a verb here
 //! is a sign of a missing room.
 //!
-//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`append`], [`message`], [`search`], [`thread`], [`mod_seq`],
-//! [`credential`], [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`], [`limits`], [`secret`].
+//! Reading order: [`ids`], [`number`], [`set`], [`mailbox`], [`list`], [`few`], [`append`], [`message`], [`search`],
+//! [`thread`], [`mod_seq`], [`credential`], [`command`], [`response`], [`upstream`], [`preference`], [`notice`], [`time`],
+//! [`limits`], [`secret`].
 
 pub mod append;
 pub mod command;
 pub mod credential;
+pub mod few;
 pub mod ids;
 pub mod limits;
 pub mod list;
@@ -30,6 +32,7 @@ pub mod upstream;
 
 pub use command::{Command, Target};
 pub use credential::Credential;
+pub use few::Few;
 pub use ids::{AccountKey, ConnectionId, DeviceId, SessionId, Tag, Ticket};
 pub use mailbox::{Flag, Flags, MailboxName};
 pub use message::{Date, MessageFacts};

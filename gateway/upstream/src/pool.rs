@@ -212,7 +212,8 @@ impl Pool {
                 }
             }
             for connection in ended {
-                connection.log_out().await;
+                // Boxed: the future that waits is not to be as large as the one that works (D16).
+                Box::pin(connection.log_out()).await;
             }
         }
     }

@@ -92,18 +92,19 @@ pub(crate) async fn watch(
     seed: u64,
 ) {
     if pool.config.connections_per_account_max < 2 {
-        return announce_polling(pool, events, Backoff::new(seed)).await;
+        return Box::pin(announce_polling(pool, events, Backoff::new(seed))).await;
     }
     let mut backoff = Backoff::new(seed);
     let mut epochs = pool.credentials.subscribe();
     while !events.is_closed() {
         epochs.borrow_and_update();
         let connected = Instant::now();
-        let fault = match pool.connect().await {
+        // Boxed apart, here and below: what connecting and asking take is not to be kept while nothing happens (D16).
+        let fault = match Box::pin(pool.connect()).await {
             Ok(connection) => {
                 let mut watcher =
                     Watcher { connection, watching: Watching::default(), pool, state, events, out: vec![] };
-                let fault = match watcher.begin(&mut list).await {
+                let fault = match Box::pin(watcher.begin(&mut list)).await {
                     Ok(()) => {
                         let fault = watcher.run(&mut list, &mut epochs).await;
                         if events.send(UpstreamEvent::Lost).await.is_err() {
@@ -223,8 +224,20 @@ impl Watcher<'_> {
         epochs: &mut watch_channel::Receiver<u64>,
     ) -> Result<(), Fault> {
         let may = self.connection.capabilities.idle;
-        let idle = may && (self.watching.notify || self.watching.opened().is_some()) && self.idle().await?;
+        let idle = may
+            && (self.watching.notify || self.watching.opened().is_some())
+            && Box::pin(self.idle()).await?;
         let woken = self.wait(list, epochs, idle).await?;
+        Box::pin(self.after(woken, idle, list)).await
+    }
+
+    /// Leaves IDLE and does what waiting was ended for.
+    async fn after(
+        &mut self,
+        woken: Woken,
+        idle: bool,
+        list: &mut watch_channel::Receiver<WatchList>,
+    ) -> Result<(), Fault> {
         if idle {
             self.connection.write(b"DONE\r\n").await?;
             self.finish().await?;

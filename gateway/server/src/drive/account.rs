@@ -34,6 +34,8 @@ const TICK: Duration = Duration::from_secs(1);
 const DORMANT_FOR: Duration = Duration::from_secs(60);
 /// Upstream's facts that wait for the account; more: the watcher waits.
 const EVENTS_MAX: usize = 64;
+/// Room for outputs that is kept from step to step.
+const OUTPUTS_KEPT_MAX: usize = 8;
 /// For a draining account's connections to take their leave.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -123,8 +125,9 @@ impl<'a> Task<'a> {
         letters: &mut mpsc::UnboundedReceiver<Mail>,
         retire: impl Fn(&mpsc::UnboundedReceiver<Mail>) -> bool,
     ) -> Exit {
-        let mut task = match Task::start(key, deps).await {
-            Ok(task) => task,
+        // Boxed apart: what beginning takes is not to be kept for the account's life (D16).
+        let mut task = match Box::pin(Task::start(key, deps)).await {
+            Ok(task) => Box::new(task),
             Err(fault) => return Exit::Failed(fault),
         };
         let mut ticks = tokio::time::interval(TICK);
@@ -199,6 +202,7 @@ impl<'a> Task<'a> {
         for output in outputs.drain(..) {
             self.carry_out(output);
         }
+        outputs.shrink_to(OUTPUTS_KEPT_MAX);
         self.outputs = outputs;
     }
 
@@ -211,7 +215,7 @@ impl<'a> Task<'a> {
                     *credential_epoch = epoch;
                 }
                 self.seats.insert(open.conn, Seat::new(outbox));
-                self.step(Input::Open(open));
+                self.step(Input::Open(*open));
             }
             Mail::Drained { conn, lines } => {
                 // More lines may have been written since: then another letter will come.
@@ -225,7 +229,7 @@ impl<'a> Task<'a> {
                     self.account.device_key(&device).map(|key| (key, stored.map(|(_, octets)| octets)));
                 drop(answer.send(known));
             }
-            Mail::Input(input) => self.on_input(input),
+            Mail::Input(input) => self.on_input(*input),
         }
     }
 

@@ -256,8 +256,8 @@ impl<L: Link> Conversation<L> {
         self.framer.end_of_input();
     }
 
-    /// Runs the conversation to its end.
-    pub async fn run(mut self) -> Ended<L> {
+    /// Runs the conversation to its end. Boxed, so that no future around it holds it twice (D16).
+    pub async fn run(mut self: Box<Self>) -> Ended<L> {
         if self.manner.greet {
             self.outbox.write_own(&self.front.greeting(self.manner.may_login, self.manner.starttls));
         }

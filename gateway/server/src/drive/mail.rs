@@ -13,16 +13,17 @@ use tokio::sync::{mpsc, oneshot};
 /// A letter to an account's task.
 #[derive(Debug)]
 pub enum Mail {
+    // Boxed where they are large: a queue has room for 32 letters at least, and an idle account has none (D16).
     /// Something for the account itself.
-    Input(Input),
+    Input(Box<Input>),
     /// A connection joins; with `credentials` its password was verified just now.
     Join {
         /// What the account is told; the credential epoch is filled in by the task.
-        open: Open,
+        open: Box<Open>,
         /// Where its lines go.
         outbox: Arc<Outbox>,
         /// What upstream accepted.
-        credentials: Option<Credentials>,
+        credentials: Option<Box<Credentials>>,
     },
     /// That many lines of the account were handed to the socket.
     Drained {
@@ -83,7 +84,7 @@ impl Membership {
 
     /// Sends an input of this connection.
     pub fn input(&self, input: Input) {
-        self.account.send(Mail::Input(input));
+        self.account.send(Mail::Input(Box::new(input)));
     }
 
     /// The connection ended; `clean`: all of its HTTP response was written.

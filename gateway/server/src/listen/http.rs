@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::socket::{accept, stopped};
+use super::socket::{Place, accept, stopped};
 use super::tls::Tls;
 use crate::drive::conversation::{Conversation, Manner};
 use crate::drive::link::Link;
@@ -77,8 +77,9 @@ pub async fn serve(
 ) {
     let router = router(front);
     let halt = stopping.clone();
-    accept(listener, stopping, move |stream, peer| {
-        connection(stream, Some(peer), router.clone(), tls.clone(), halt.clone())
+    let tls = tls.map(Arc::new);
+    accept(listener, stopping, move |stream, peer, place| {
+        connection(stream, Some(peer), router.clone(), tls.clone(), halt.clone(), place)
     })
     .await;
 }
@@ -91,8 +92,9 @@ async fn connection(
     stream: TcpStream,
     peer: Option<SocketAddr>,
     router: Router,
-    tls: Option<Tls>,
+    tls: Option<Arc<Tls>>,
     stopping: watch::Receiver<bool>,
+    _place: Place,
 ) {
     let _connected = Connected::over("http");
     // Boxed apart: a connection pays for what it is, not for all that it might have been (D16).
@@ -229,8 +231,12 @@ async fn pimap(
         conversation.end_input();
     }
     let outbox = conversation.outbox();
-    let mut body =
-        ResponseBody::new(Box::pin(conversation.run()), slot, asked.gzip, Arc::clone(&on.departures));
+    let mut body = ResponseBody::new(
+        Box::pin(Box::new(conversation).run()),
+        slot,
+        asked.gzip,
+        Arc::clone(&on.departures),
+    );
     body.until_head(first.kind == TransportKind::HttpStream).await;
     // 500 means that our own failure was the first thing that happened; later ones can only say BYE.
     let status = if outbox.failed_first() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };

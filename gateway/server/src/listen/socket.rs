@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Connections of one listener; more: they wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 100_000;
@@ -19,11 +19,14 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no file descriptor left): trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A connection's place among those that a listener may have; kept for as long as the connection lives.
+pub type Place = OwnedSemaphorePermit;
+
 /// Accepts connections until told to stop, and runs one task for each.
 pub async fn accept<F>(
     listener: TcpListener,
     mut stopping: watch::Receiver<bool>,
-    serve: impl Fn(TcpStream, SocketAddr) -> F + Send + 'static,
+    serve: impl Fn(TcpStream, SocketAddr, Place) -> F + Send + 'static,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -40,11 +43,8 @@ pub async fn accept<F>(
                     // The peer is gone already, or the system knows less than we ask of it: it serves all the same.
                     tracing::debug!(%peer, %error, "socket options");
                 }
-                let served = serve(stream, peer);
-                tokio::spawn(async move {
-                    served.await;
-                    drop(place);
-                });
+                // Spawned as it is: a future around it would hold it twice, once given and once awaited (D16).
+                tokio::spawn(serve(stream, peer, place));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");

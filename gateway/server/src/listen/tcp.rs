@@ -1,6 +1,6 @@
 //! IMAP over TCP: `imap` (STARTTLS when there is a certificate) and `imaps` (TLS from the first octet).
 
-use super::socket::accept;
+use super::socket::{Place, accept};
 use super::tls::Tls;
 use crate::drive::conversation::{Conversation, Ended, Manner};
 use crate::drive::link::Stream;
@@ -20,7 +20,11 @@ pub async fn serve_imap(
     tls: Option<Tls>,
     stopping: watch::Receiver<bool>,
 ) {
-    accept(listener, stopping, move |stream, peer| imap(stream, peer, Arc::clone(&front), tls.clone())).await;
+    let tls = tls.map(Arc::new);
+    accept(listener, stopping, move |stream, peer, place| {
+        imap(stream, peer, Arc::clone(&front), tls.clone(), place)
+    })
+    .await;
 }
 
 /// Serves `imaps`.
@@ -30,25 +34,26 @@ pub async fn serve_imaps(
     tls: Tls,
     stopping: watch::Receiver<bool>,
 ) {
-    accept(listener, stopping, move |stream, peer| {
-        let (front, tls) = (Arc::clone(&front), tls.clone());
-        async move {
-            let _connected = Connected::over("imaps");
-            // Boxed: the handshake's size is not to be carried for the conversation's life (measured.md 2).
-            if let Some(stream) = Box::pin(tls.accept_mail(stream)).await {
-                secured(stream, peer, front, true).await;
-            }
-        }
+    let tls = Arc::new(tls);
+    accept(listener, stopping, move |stream, peer, place| {
+        imaps(stream, peer, Arc::clone(&front), Arc::clone(&tls), place)
     })
     .await;
 }
 
-async fn imap(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Option<Tls>) {
+async fn imaps(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Arc<Tls>, _place: Place) {
+    let _connected = Connected::over("imaps");
+    // Boxed: the handshake's size is not to be carried for the conversation's life (measured.md 2).
+    if let Some(stream) = Box::pin(tls.accept_mail(stream)).await {
+        secured(stream, peer, front, true).await;
+    }
+}
+
+async fn imap(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Option<Arc<Tls>>, _place: Place) {
     let _connected = Connected::over("imap");
     let allow_cleartext = front.settings.allow_cleartext;
     let manner = manner(peer, allow_cleartext, tls.is_some(), true);
-    let conversation = Conversation::new(Stream(stream), Arc::clone(&front), manner, &[]);
-    match conversation.run().await {
+    match begin(stream, Arc::clone(&front), manner).await {
         Ended::Over(membership) => {
             if let Some(membership) = membership {
                 membership.end(false);
@@ -68,10 +73,17 @@ async fn secured<S>(stream: S, peer: SocketAddr, front: Arc<Front>, greet: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let conversation = Conversation::new(Stream(stream), front, manner(peer, true, false, greet), &[]);
-    if let Ended::Over(Some(membership)) = conversation.run().await {
+    if let Ended::Over(Some(membership)) = begin(stream, front, manner(peer, true, false, greet)).await {
         membership.end(false);
     }
+}
+
+/// A conversation about to run; its future is little more than a pointer to it.
+fn begin<S>(stream: S, front: Arc<Front>, manner: Manner) -> impl Future<Output = Ended<Stream<S>>> + Send
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    Box::new(Conversation::new(Stream(stream), front, manner, &[])).run()
 }
 
 fn manner(peer: SocketAddr, may_login: bool, starttls: bool, greet: bool) -> Manner {

@@ -127,7 +127,10 @@ mod tests {
     #[track_caller]
     fn told(letters: &mut mpsc::UnboundedReceiver<Mail>) -> Option<bool> {
         match letters.try_recv() {
-            Ok(Mail::Input(Input::Closed { clean, .. })) => Some(clean),
+            Ok(Mail::Input(input)) => match *input {
+                Input::Closed { clean, .. } => Some(clean),
+                other => panic!("unexpected {other:?}"),
+            },
             Ok(other) => panic!("unexpected {other:?}"),
             Err(_) => None,
         }

@@ -17,8 +17,8 @@ impl Rows {
         log.dirty.requests = true;
         log.dirty.told = log.mailboxes.keys().cloned().collect();
         log.dirty.offers = log.offers.iter().map(|offer| offer.position).collect();
-        for (name, told) in log.mailboxes.clone() {
-            log.dirty.view_dropped(&name, &told);
+        for (name, told) in log.mailboxes.clone().iter() {
+            log.dirty.view_dropped(name, told);
         }
         let mut rows = Self::default();
         rows.commit(&mut log);
@@ -93,7 +93,7 @@ pub fn rank_positions(logs: &mut [&mut SessionLog], others: &mut [&mut u64]) {
         rank(&mut log.position);
         log.offers.iter_mut().for_each(|offer| rank(&mut offer.position));
         // Only which mailbox is forgotten hangs on it, and there is one.
-        log.mailboxes.values_mut().for_each(|told| told.selected_at = 0);
+        log.mailboxes.iter_mut().for_each(|(_, told)| told.selected_at = 0);
     }
     others.iter_mut().for_each(|position| rank(position));
 }

@@ -48,11 +48,11 @@ pub(crate) async fn poll(
             },
             () = state.changed.notified() => continue,
             () = sleep_until(next_poll), if polled => {
-                poller.round(&list_now, &coverage).await;
+                Box::pin(poller.round(&list_now, &coverage)).await;
                 next_poll = Instant::now() + pool.config.poll_interval;
             }
             () = sleep_until(next_audit), if !idle && coverage.connected => {
-                poller.audit(&list_now).await;
+                Box::pin(poller.audit(&list_now)).await;
                 next_audit = Instant::now() + pool.config.audit_interval;
             }
             () = events.closed() => return,

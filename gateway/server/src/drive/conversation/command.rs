@@ -254,7 +254,11 @@ impl<L: Link> Conversation<L> {
             announced: self.front.authenticator.announced(),
         };
         let membership = Membership::new(account, self.conn);
-        membership.account.send(Mail::Join { open, outbox: self.outbox(), credentials });
+        membership.account.send(Mail::Join {
+            open: Box::new(open),
+            outbox: self.outbox(),
+            credentials: credentials.map(Box::new),
+        });
         self.membership = Some(membership);
         self.phase = Phase::Running(Running { joining: Some(joining), ..Running::default() });
     }
