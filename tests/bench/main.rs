@@ -32,6 +32,7 @@ const FIGURES: [Figure; 8] = [
     ("arrival", push::arrival),
     ("bodies", bodies::measure),
     ("select", select::measure),
+    ("select-large", select::large),
     ("idle", idle::measure),
     ("connections", connections::measure),
 ];

@@ -91,15 +91,7 @@ impl Account {
         let today = self.today;
         let Some(mirror) = self.mirrors.get(mailbox).filter(|m| m.uid_validity.is_some()) else { return };
         let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else { return };
-        let (view, notification) = (&verdicts.view, &verdicts.notification);
-        let mut fresh = crate::verdict::Verdicts::new(view.clone(), notification.clone());
-        if !(view.is_trivial() && notification.is_trivial()) {
-            for uid in mirror.uids.iter() {
-                let Some((view, notification)) = verdicts.judge(mirror, uid, today) else { return };
-                fresh.record(uid, view, notification);
-            }
-        }
-        (fresh.ready, fresh.judged) = (true, true);
+        let Some(fresh) = verdicts.judge_all(mirror, today) else { return };
         let live = fresh.live(mirror).into_owned();
         let before = verdicts.judged.then(|| verdicts.live(mirror).into_owned());
         let everything = fresh.view.filter.is_all();

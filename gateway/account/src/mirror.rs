@@ -181,8 +181,8 @@ impl Mirror {
         if atom.asked.is_some() || atom.through >= last {
             return None;
         }
-        let floor = Uid::new(atom.through);
-        let wanted = UidRanges::from_uids(self.uids.above(floor));
+        let above = UidRanges::from_pairs([(atom.through.saturating_add(1), last)]);
+        let wanted = self.uids.intersect_ranges(&above);
         Some((last, upstream_program(&atom.key, &wanted)?))
     }
 }

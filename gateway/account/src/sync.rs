@@ -7,7 +7,7 @@ use crate::mirror::{Atom, Mirror};
 use crate::verdict::ActiveFilter;
 use pimap_filters::ChangeKind;
 use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
-use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid};
+use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid, UidRanges};
 use pimap_view::UidSet;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -180,10 +180,10 @@ impl Account {
         let Some((_, through)) = atom.asked.take() else { return };
         match reply {
             UpstreamReply::Ok(Data::Uids(uids)) => {
-                let new = mirror.uids.intersect_ranges(&uids);
-                for uid in new.iter().filter(|uid| uid.get() > atom.through && uid.get() <= through) {
-                    atom.matches.insert(uid);
-                }
+                let asked = UidRanges::from_pairs([(atom.through.saturating_add(1), through)]);
+                let new = mirror.uids.intersect_ranges(&uids.intersection(&asked));
+                // No more than the mirror holds: it fits.
+                let _ = atom.matches.insert_ranges(&new);
                 atom.through = through;
                 atom.failed = false;
                 self.ask_atoms(mailbox);

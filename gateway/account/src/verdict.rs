@@ -1,9 +1,10 @@
 //! Verdicts: which messages of a mailbox pass one device's view and notification filters. The stored verdict is the only
 //! authority (F23); arrivals get theirs in UID order (F24).
 
-use crate::mirror::Mirror;
+use crate::mirror::{Atom, Mirror};
 use pimap_filters::Filter;
-use pimap_types::{Date, Flags, MessageFacts, ModSeq, Timestamp, Uid};
+use pimap_types::search::SearchKey;
+use pimap_types::{Date, Flags, MessageFacts, ModSeq, Timestamp, Uid, UidRanges};
 use pimap_view::UidSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,32 +24,42 @@ impl ActiveFilter {
         self.filter.is_all() || self.filter.is_none()
     }
 
-    /// Whether every atom that upstream evaluates has been evaluated for the UID.
-    fn is_evaluated(&self, mirror: &Mirror, uid: Uid) -> bool {
-        self.filter.upstream_atoms().iter().all(|key| {
-            let atom = mirror.atoms.iter().find(|a| a.key == *key && a.charset == self.charset);
-            atom.is_some_and(|atom| atom.through >= uid.get())
-        })
+    /// The filter with its atoms at hand; `None` while one of them is not known at all.
+    pub(crate) fn prepare<'a>(&'a self, mirror: &'a Mirror) -> Option<Judge<'a>> {
+        let find = |key: &SearchKey| mirror.atoms.iter().find(|a| a.key == *key && a.charset == self.charset);
+        let atoms = match self.is_trivial() {
+            true => Vec::new(),
+            false => self.filter.upstream_atoms().iter().map(find).collect::<Option<_>>()?,
+        };
+        Some(Judge { filter: &self.filter, trivial: self.is_trivial().then(|| self.filter.is_all()), atoms })
     }
 
     /// The verdict; `None` while something needed is unknown.
     pub(crate) fn verdict(&self, mirror: &Mirror, uid: Uid, today: Date) -> Option<bool> {
-        if self.is_trivial() {
-            return Some(self.filter.is_all());
+        self.prepare(mirror)?.verdict(mirror, uid, today)
+    }
+}
+
+/// A filter ready to judge many messages.
+pub(crate) struct Judge<'a> {
+    filter: &'a Filter,
+    /// The verdict on whatever message.
+    trivial: Option<bool>,
+    /// The atoms that upstream evaluates, in the filter's order.
+    atoms: Vec<&'a Atom>,
+}
+
+impl Judge<'_> {
+    /// The verdict; `None` while something needed is unknown.
+    pub(crate) fn verdict(&self, mirror: &Mirror, uid: Uid, today: Date) -> Option<bool> {
+        if self.trivial.is_some() {
+            return self.trivial;
         }
-        if !self.is_evaluated(mirror, uid) {
+        if self.atoms.iter().any(|atom| atom.through < uid.get()) {
             return None;
         }
-        let facts = match mirror.facts_of(uid) {
-            Some(facts) => facts,
-            None if self.filter.needs_facts() => return None,
-            None => nameless(uid),
-        };
-        let keys = self.filter.upstream_atoms();
-        let matched = |index: usize| {
-            let atom = mirror.atoms.iter().find(|a| a.key == keys[index] && a.charset == self.charset);
-            atom.is_some_and(|atom| atom.matches.contains(uid))
-        };
+        let facts = if self.filter.needs_facts() { mirror.facts_of(uid)? } else { nameless(uid) };
+        let matched = |index: usize| self.atoms.get(index).is_some_and(|atom| atom.matches.contains(uid));
         Some(self.filter.evaluate(&facts, &matched, today))
     }
 }
@@ -135,6 +146,34 @@ impl Verdicts {
         };
         set(&mut self.in_view, &self.view, view);
         set(&mut self.notified, &self.notification, notification);
+    }
+
+    /// Judges every message of the mirror, under the filters of `self`; `None` while something needed is unknown.
+    pub(crate) fn judge_all(&self, mirror: &Mirror, today: Date) -> Option<Verdicts> {
+        let mut fresh = Verdicts::new(self.view.clone(), self.notification.clone());
+        // Of an empty mailbox nothing needs to be known.
+        let trivial = self.filters().iter().all(|filter| filter.is_trivial());
+        if !(trivial || mirror.uids.is_empty()) {
+            let (view, notification) = (self.view.prepare(mirror)?, self.notification.prepare(mirror)?);
+            let (mut in_view, mut notified) = (UidRanges::new(), UidRanges::new());
+            for uid in mirror.uids.iter() {
+                if view.verdict(mirror, uid, today)? {
+                    in_view.insert(uid);
+                }
+                if notification.verdict(mirror, uid, today)? {
+                    notified.insert(uid);
+                }
+            }
+            // Neither can be more than the mirror holds. A trivial filter needs no members.
+            let members = |filter: &ActiveFilter, passing: &UidRanges| match filter.is_trivial() {
+                true => UidSet::new(),
+                false => UidSet::from_ranges(passing).unwrap_or_default(),
+            };
+            fresh.in_view = members(&self.view, &in_view);
+            fresh.notified = members(&self.notification, &notified);
+        }
+        (fresh.ready, fresh.judged) = (true, true);
+        Some(fresh)
     }
 
     /// The message is gone.

@@ -6,7 +6,7 @@ mod support;
 
 use fake::{Answer, Fake};
 use pimap_types::command::FetchItem;
-use pimap_types::search::SearchKey;
+use pimap_types::search::{SearchKey, SortCriterion, SortKey, ThreadAlgorithm};
 use pimap_types::upstream::*;
 use pimap_types::{Credential, Flag, MailboxName, ModSeq, Secret, UidValidity};
 use pimap_upstream::{
@@ -469,4 +469,58 @@ async fn a_server_that_refuses_the_idle_it_announced_is_polled() {
     event(&mut events, |e| matches!(e, UpstreamEvent::Back { .. }).then_some(())).await;
     fake.until(|log| log.iter().filter(|l| l.contains("STATUS")).count() > 3).await;
     assert_eq!((fake.count("IDLE"), fake.count("LOGIN")), (1, 2));
+}
+
+fn sorted() -> UpstreamRequest {
+    let criteria = vec![SortCriterion { reverse: true, key: SortKey::Date }];
+    UpstreamRequest::Sort(here(), criteria, "UTF-8".to_owned(), SearchKey::All)
+}
+
+fn threaded() -> UpstreamRequest {
+    UpstreamRequest::Thread(here(), ThreadAlgorithm::References, "UTF-8".to_owned(), SearchKey::All)
+}
+
+const SORTING: &str = "SORT THREAD=REFERENCES";
+
+#[tokio::test]
+async fn sorting_that_is_none() {
+    for lines in [&["{tag} OK done"][..], &["* SORT 1 0", "{tag} OK"], &["* SORT one", "{tag} OK"]] {
+        let fake = Fake::start(SORTING, move |said, _, _| match said.starts_with("UID SORT") {
+            true => Answer::lines(lines),
+            false => Answer::Default,
+        })
+        .await;
+        let account = quiet_account(at_port(fake.port), "joe");
+        assert_eq!(ask(&account, sorted()).await, failed(UpstreamFault::Misbehaved), "{lines:?}");
+    }
+    let deep = |_| Answer::Say(format!("* THREAD {}1\r\nU9 OK\r\n", "(".repeat(400_000)).into_bytes());
+    for answer in [deep, |_| Answer::lines(&["* THREAD (1))", "{tag} OK"]), |_| Answer::lines(&["{tag} OK"])]
+    {
+        let (_fake, account) = scripted(SORTING, "UID THREAD", answer).await;
+        assert_eq!(ask(&account, threaded()).await, failed(UpstreamFault::Misbehaved));
+    }
+}
+
+/// RFC 5256 3: a charset that this server does not know is said with those that it knows.
+#[tokio::test]
+async fn a_charset_refused_is_told() {
+    let no = |_| Answer::lines(&["{tag} NO [BADCHARSET (US-ASCII)] what is that?"]);
+    for (command, request) in
+        [("UID SORT", sorted()), ("UID THREAD", threaded()), ("UID SEARCH", everything())]
+    {
+        let (_fake, account) = scripted(SORTING, command, no).await;
+        let code = Some("BADCHARSET (US-ASCII)".to_owned());
+        let refused = UpstreamReply::Refused { code, text: "what is that?".to_owned(), data: None };
+        assert_eq!(ask(&account, request).await, refused, "{command}");
+    }
+}
+
+/// What was not announced is not asked for.
+#[tokio::test]
+async fn a_server_that_cannot_sort() {
+    let (fake, account) = scripted("THREAD=ORDEREDSUBJECT", "UID SORT", |_| Answer::Default).await;
+    for request in [sorted(), threaded()] {
+        assert_eq!(ask(&account, request).await, failed(UpstreamFault::Unsupported));
+    }
+    assert_eq!(fake.count("UID SORT") + fake.count("UID THREAD"), 0);
 }
