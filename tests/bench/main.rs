@@ -25,7 +25,7 @@ use report::Report;
 type Figure = (&'static str, fn(&mut Report));
 
 /// The figures, in the order in which they are taken.
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 9] = [
     ("noop", noop::measure),
     ("resume", resume::measure),
     ("push", push::measure),
