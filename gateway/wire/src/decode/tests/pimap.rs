@@ -74,6 +74,12 @@ fn preferences() {
         assert_eq!(crate::decode::parse_new_format(text), Some(format.clone()), "{text}");
         sets(&format!("PIMAP_IN-BAND_NEW_FORMAT {written}"), Setting::InbandNewFormat(format));
     }
+    let fields = "X".repeat(pimap_types::limits::NEW_FORMAT_BYTES_MAX);
+    refused(
+        Status::No,
+        &[&format!("XSETPIMAPPREF PIMAP_INBAND_NEW_FORMAT BODY.PEEK[HEADER.FIELDS ({fields})]")],
+    );
+    assert_eq!(crate::decode::parse_new_format("FLAGS x"), None, "a row that was damaged");
     sets("PIMAP_INBAND_PUSH on", Setting::InbandPush(true));
     sets("PIMAP_INBAND_PUSH OFF", Setting::InbandPush(false));
     sets("PIMAP_OUTBAND_FORMAT EMN", Setting::OutbandFormat(OutbandFormat::Emn));
