@@ -12,6 +12,8 @@ mod append;
 mod authenticate;
 #[path = "real/compress.rs"]
 mod compress;
+#[path = "real/condstore.rs"]
+mod condstore;
 #[path = "real/hidden.rs"]
 mod hidden;
 #[path = "real/http.rs"]

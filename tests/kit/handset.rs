@@ -36,11 +36,16 @@ pub enum Kind {
     RetryingLibrary,
     /// Like [`Kind::Cookie`], behind a hop that carries several handsets over one connection.
     SharedHop,
+    /// Like [`Kind::Strict`], with QRESYNC: it comes back by what it cached, not by its session (RFC 7162).
+    Qresync {
+        /// It names the UIDs that it knows.
+        named: bool,
+    },
 }
 
 impl Kind {
     /// One of each.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Strict,
         Kind::Pipelining { depth: 2 },
         Kind::Pipelining { depth: 8 },
@@ -49,12 +54,14 @@ impl Kind {
         Kind::Cursor,
         Kind::RetryingLibrary,
         Kind::SharedHop,
+        Kind::Qresync { named: false },
+        Kind::Qresync { named: true },
     ];
 
     /// The road its requests take.
     pub fn road(self) -> Road {
         match self {
-            Kind::Strict | Kind::Pipelining { .. } => Road::Tcp,
+            Kind::Strict | Kind::Pipelining { .. } | Kind::Qresync { .. } => Road::Tcp,
             Kind::SharedHop => Road::SharedHop,
             Kind::Cookie | Kind::LoginEachPost | Kind::Cursor | Kind::RetryingLibrary => Road::Post,
         }
@@ -108,7 +115,10 @@ impl Handset {
     pub fn new(kind: Kind, user: &str, password: &str) -> Handset {
         Handset {
             kind,
-            replica: Replica::new(kind == Kind::Cursor),
+            replica: match kind {
+                Kind::Qresync { .. } => Replica::counting(),
+                kind => Replica::new(kind == Kind::Cursor),
+            },
             login: format!("LOGIN {} {}", quote(user), quote(password)),
             cookie: None,
             must_login: true,
@@ -124,7 +134,27 @@ impl Handset {
         if self.must_login || self.kind == Kind::LoginEachPost {
             lines.push(&login);
         }
-        lines.extend(commands);
+        let mut own = Vec::new();
+        if let Kind::Qresync { named } = self.kind {
+            let selects =
+                |command: &&str| ["SELECT ", "EXAMINE "].iter().any(|verb| command.starts_with(verb));
+            if self.must_login {
+                // It knows nothing of where its session is, and means nothing by numbers before it has selected.
+                own.push("ENABLE QRESYNC".to_owned());
+                let select = commands.iter().copied().find(selects).map(str::to_owned);
+                let again = || self.replica.selected().map(|name| format!("SELECT {}", quote(name)));
+                own.extend(select.or_else(again).map(|select| self.replica.select(&select, named)));
+            } else {
+                let said = |command: &&str| match selects(command) {
+                    true => self.replica.select(command, named),
+                    false => (*command).to_owned(),
+                };
+                own.extend(commands.iter().map(said));
+            }
+            lines.extend(own.iter().map(String::as_str));
+        } else {
+            lines.extend(commands);
+        }
         if let Kind::Pipelining { depth } = self.kind {
             // Whoever has not logged in yet waits for the answer: a NOOP before it would prove nothing.
             while !self.must_login && lines.len() < depth {

@@ -78,6 +78,13 @@ pub enum Response {
     Exists(u32),
     /// `* n EXPUNGE`.
     Expunge(u32),
+    /// `* VANISHED uids` (RFC 7162 3.2.10).
+    Vanished {
+        /// `(EARLIER)`.
+        earlier: bool,
+        /// Ranges of UIDs.
+        uids: Vec<(u32, u32)>,
+    },
     /// `* n FETCH (…)`.
     Fetch(u32, Fetched),
     /// `* SEARCH n n n`.
@@ -158,11 +165,25 @@ pub fn read(line: &[u8]) -> Result<Response, String> {
         "SESSIONID" => Response::SessionId(text(word(after).0)),
         "FOLDER" => Response::Folder(text(&string(after)?.0)),
         "RESYNC" => Response::Resync,
+        "VANISHED" => {
+            let uids = after.strip_prefix(b"(EARLIER) ");
+            Response::Vanished { earlier: uids.is_some(), uids: ranges(uids.unwrap_or(after))? }
+        }
         "SEARCH" => {
             Response::Search(text(after).split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect())
         }
         _ => Response::Other(name),
     })
+}
+
+/// A set of plain numbers.
+fn ranges(set: &[u8]) -> Result<Vec<(u32, u32)>, String> {
+    let number = |digits: &str| digits.parse::<u32>().map_err(|_| format!("no number: {digits}"));
+    let range = |range: &str| match range.split_once(':') {
+        Some((first, last)) => Ok((number(first)?, number(last)?)),
+        None => number(range).map(|uid| (uid, uid)),
+    };
+    text(set).split(',').map(range).collect()
 }
 
 fn session_state(rest: &[u8]) -> Result<bool, String> {

@@ -82,14 +82,16 @@ impl Sim {
             },
             _ => Traits::RICH,
         };
+        // What a handset with QRESYNC could be lied to about shows when views change and it comes back often.
+        let counting = rng.chance(20);
         let faults = Faults {
-            radio: rng.chance(60),
+            radio: counting || rng.chance(60),
             crashes: rng.chance(40),
             store: rng.chance(20),
             upstream: rng.chance(25),
             watcher: rng.chance(25),
             clock: rng.chance(30),
-            filters: rng.chance(60),
+            filters: counting || rng.chance(60),
             folders: rng.chance(15),
             replaced: rng.chance(15),
         };
@@ -98,9 +100,14 @@ impl Sim {
         world.weakness = weakness;
         world.upstream.mail.create(&MailboxName::new("Work"));
         let many = 1 + usize::from(rng.chance(40));
-        let phones = (0..many).map(|n| Phone::new(*rng.pick(&Kind::ALL), &format!("P{n}"))).collect();
+        let kind = |rng: &mut Rng| match counting {
+            true => Kind::Qresync { named: rng.chance(50) },
+            false => *rng.pick(&Kind::ALL),
+        };
+        let phones = (0..many).map(|n| Phone::new(kind(&mut rng), &format!("P{n}"))).collect();
         let mut sim = Sim { world, phones, rng, faults, transcript: Vec::new() };
-        for _ in 0..sim.rng.below(6) {
+        let least = if counting { 4 } else { 0 };
+        for _ in 0..least + sim.rng.below(6) {
             sim.deliver();
         }
         let kinds: Vec<Kind> = sim.phones.iter().map(|p| p.handset.kind).collect();
@@ -110,6 +117,9 @@ impl Sim {
 
     fn go(&mut self, steps: usize) -> Result<(), Vec<String>> {
         self.prepare()?;
+        for at in 0..self.phones.len() {
+            self.begin_counting(at)?;
+        }
         for _ in 0..steps {
             self.step()?;
             if self.rng.chance(2) {

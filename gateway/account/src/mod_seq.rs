@@ -263,3 +263,6 @@ impl FrozenModSeqs {
 pub(crate) fn vanished(known: &UidRanges, visible: &UidSet) -> UidRanges {
     known.difference(&visible.intersect_ranges(known))
 }
+
+#[cfg(test)]
+mod tests;

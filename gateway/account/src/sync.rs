@@ -228,6 +228,7 @@ impl Account {
             }
             UpstreamEvent::Changed { mailbox, uid_validity, facts } => {
                 if self.is_mirrored(&mailbox, uid_validity) {
+                    let facts = self.without_gap(&mailbox, facts);
                     self.apply_changed(&mailbox, facts, None, ChangeKind::FlagChange);
                 }
             }
@@ -254,6 +255,30 @@ impl Account {
             }
             UpstreamEvent::Mailbox { item, old_name } => self.folder_event(&item, old_name.as_ref()),
         }
+    }
+
+    /// What was reported, up to the first message that does not follow what is known: those in between may be there and are found
+    /// out first, since nobody could be told of them after it (RFC 3501 2.3.1.1).
+    fn without_gap(
+        &mut self,
+        mailbox: &MailboxName,
+        mut facts: Vec<pimap_types::MessageFacts>,
+    ) -> Vec<pimap_types::MessageFacts> {
+        let Some(mirror) = self.mirrors.get(mailbox) else { return facts };
+        let mut next = mirror.uid_next;
+        let mut gap = false;
+        facts.retain(|facts| {
+            let uid = facts.uid.get();
+            if uid == next {
+                next = next.saturating_add(1);
+            }
+            gap |= uid > next;
+            uid < next
+        });
+        if gap {
+            self.sync(mailbox);
+        }
+        facts
     }
 
     /// Events of a mailbox under another UIDVALIDITY than the mirror's mean: look again.

@@ -6,11 +6,13 @@
 //! a replica that differs from the truth is one too ([`Replica::compare`]).
 
 mod apply;
+mod counting;
 mod held;
 mod meaning;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::counting::Counting;
 use self::held::{Held, Row};
 use self::meaning::{Meaning, meaning};
 use crate::response::{Flags, Lines, read};
@@ -50,6 +52,8 @@ pub struct Replica {
     /// The last cursor and what was held when it came; only a handset that wants cursors has one.
     cursor: Option<(String, Mailboxes)>,
     wants_cursors: bool,
+    /// A handset with QRESYNC.
+    counting: Option<Counting>,
     /// What was held when the current request began.
     at_request: (Mailboxes, Option<String>, Option<String>),
     in_flight: VecDeque<(String, Meaning)>,
@@ -67,6 +71,22 @@ impl Replica {
     /// A replica that holds nothing.
     pub fn new(wants_cursors: bool) -> Replica {
         Replica { wants_cursors, ..Replica::default() }
+    }
+
+    /// A replica of a handset with QRESYNC that holds nothing.
+    pub fn counting() -> Replica {
+        Replica { counting: Some(Counting::default()), ..Replica::default() }
+    }
+
+    /// A SELECT as the handset sends it.
+    pub(super) fn select(&self, command: &str, named: bool) -> String {
+        self.counting.as_ref().map_or_else(|| command.to_owned(), |counting| counting.select(command, named))
+    }
+
+    /// The mod-sequence up to which the selected mailbox is known; a handset without QRESYNC knows none.
+    pub fn known_mod_seq(&self) -> Option<u64> {
+        let known = self.counting.as_ref()?.known(self.selected.as_ref()?);
+        Some(known).filter(|known| *known > 0)
     }
 
     /// Every claim so far that could not be true.
@@ -87,6 +107,11 @@ impl Replica {
     /// The last cursor.
     pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_ref().map(|(cursor, _)| cursor.as_str())
+    }
+
+    /// Every line heard so far is whole.
+    pub fn is_between_lines(&self) -> bool {
+        self.lines.remainder().is_empty()
     }
 
     /// The gateway said BYE since the last request began.
@@ -174,6 +199,7 @@ impl Replica {
             self.mailboxes = held.clone();
         }
         self.forget_in_flight();
+        self.drop_all_but_caches();
         unsure
     }
 

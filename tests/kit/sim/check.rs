@@ -58,6 +58,15 @@ pub fn compare_with_session(phone: &Phone, world: &World) -> Vec<String> {
         return found;
     }
     let Some(told) = session.told(&MailboxName::new(&name)) else { return found };
+    if let (Some(known), Some(withheld)) = (replica.known_mod_seq(), told.withheld_from)
+        && known > withheld.0
+    {
+        // F38: it would come back with that number, and never hear of what is withheld.
+        found.push(format!(
+            "the handset may take {known} for what it knows of {name}, what came after {} is withheld",
+            withheld.0
+        ));
+    }
     let held = replica.uids(&name);
     match (held, told.resync) {
         (None, _) | (_, true) => {}

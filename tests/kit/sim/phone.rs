@@ -291,7 +291,8 @@ impl Phone {
         }
         let Some(talk) = &mut self.talk else { return Came::Nothing };
         let tcp = self.tcp == Some(talk.id);
-        if tcp && talk.answered {
+        // What is pushed behind an answer may have come in part.
+        if tcp && talk.answered && self.handset.replica.is_between_lines() {
             return self.whole(false);
         }
         if over && rest == 0 {

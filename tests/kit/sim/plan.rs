@@ -44,12 +44,20 @@ pub struct Manners<'a> {
 pub fn plan(handset: &Handset, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
     let mut plan = Plan::default();
     let most = match handset.kind {
-        Kind::Strict => 1,
+        Kind::Strict | Kind::Qresync { .. } => 1,
         Kind::Pipelining { depth } => depth.min(4),
         _ => 4,
     };
     let many = 1 + rng.below(most);
     let mut view = View::of(handset);
+    if matches!(handset.kind, Kind::Qresync { .. }) && manners.filters && rng.chance(15) {
+        // Views that change are what it comes back to (F39).
+        plan.commands.push(format!("XSETPIMAPPREF PIMAP_XFILTER (INBOX V F{})", rng.below(CRITERIA.len())));
+        return plan;
+    }
+    if let (Some(since), true) = (handset.replica.known_mod_seq(), rng.chance(15)) {
+        return counted(&view, since, manners, rng);
+    }
     for _ in 0..many {
         let command = match rng.below(100) {
             0..=24 => simple(&mut view, &mut plan, handset.kind, rng),
@@ -172,6 +180,29 @@ fn on_messages(view: &mut View, plan: &mut Plan, manners: &Manners<'_>, rng: &mu
             format!("{by_uid}STORE {name} {mode}FLAGS{silent} ({flag})")
         }
     }
+}
+
+/// What a handset says that counts.
+fn counted(view: &View, since: u64, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
+    let mut plan = Plan::default();
+    let at = rng.below(view.uids.len().max(1));
+    let uid = view.uids.get(at).copied().flatten();
+    let command = match rng.below(5) {
+        0 => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)"),
+        1 => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since})"),
+        2 => format!("STATUS {} (HIGHESTMODSEQ)", rng.pick(manners.mailboxes)),
+        3 => format!("UID SEARCH MODSEQ {since}"),
+        _ => match uid {
+            Some(uid) => {
+                plan.meant.insert(uid);
+                let flag = *rng.pick(&["\\Seen", "\\Flagged"]);
+                format!("UID STORE {uid} (UNCHANGEDSINCE {since}) +FLAGS.SILENT ({flag})")
+            }
+            None => "UID FETCH 1:* (MODSEQ)".to_owned(),
+        },
+    };
+    plan.commands.push(command);
+    plan
 }
 
 fn append(manners: &Manners<'_>, rng: &mut Rng) -> String {

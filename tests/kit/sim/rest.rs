@@ -25,6 +25,15 @@ impl Sim {
         Ok(())
     }
 
+    /// A handset with QRESYNC begins where it has something to come back to.
+    pub(super) fn begin_counting(&mut self, at: usize) -> Found {
+        if !matches!(self.phones[at].handset.kind, Kind::Qresync { .. }) {
+            return Ok(());
+        }
+        self.ask(at, &["SELECT INBOX".to_owned()])?;
+        self.catch_up(at)
+    }
+
     /// Everything under way ends; then every handset asks, and holds the truth.
     pub(super) fn rest(&mut self) -> Found {
         self.note("@ everything comes to rest".to_owned());
@@ -46,6 +55,12 @@ impl Sim {
         for at in 0..self.phones.len() {
             for name in MAILBOXES {
                 if self.world.mailbox(&MailboxName::new(name)).is_some() {
+                    if matches!(self.phones[at].handset.kind, Kind::Qresync { .. }) {
+                        // What it cached, however long ago, is all it comes back with.
+                        let Sim { phones, world, rng, .. } = self;
+                        phones[at].lose_radio(world, rng);
+                        self.quiet()?;
+                    }
                     self.ask(at, &[format!("SELECT {name}")])?;
                     self.check_truth(at, true)?;
                 }

@@ -93,6 +93,8 @@ impl Account {
     /// Which removals may go before the tagged line.
     fn departures_after(&self, conn: ConnectionId, command: &Command) -> Departures {
         let wanted = match command {
+            // What went while changes were told waits, or it would stand beside what vanished earlier (RFC 7162 3.2.10).
+            Command::Select { parameters, .. } if parameters.qresync.is_some() => Departures::Held,
             Command::Noop
             | Command::Check
             | Command::Idle

@@ -80,9 +80,10 @@ impl Account {
         if parameters.condstore || parameters.qresync.is_some() {
             session.enable(true, session.qresync);
         }
-        let baseline = match qresync {
-            Some(_) => session.select_afresh(selected, uid_validity, &live, uid_next),
-            None => session.select(selected, uid_validity, &live, uid_next),
+        // Departures that are told by UID mean nothing behind a SELECT, when no UID has been told yet: its view is the one of now.
+        let baseline = match qresync.is_some() || session.qresync {
+            true => session.select_afresh(selected, uid_validity, &live, uid_next),
+            false => session.select(selected, uid_validity, &live, uid_next),
         };
         self.keep_mirror(mailbox);
         self.forget_changes(conn, mailbox);

@@ -8,7 +8,7 @@ impl Replica {
     pub(super) fn answer_begins(&mut self) {
         self.resumed = false;
         self.session_told = false;
-        let Some((_, Meaning::Select(name))) = self.in_flight.front().cloned() else { return };
+        let Some((_, Meaning::Select(name, knowing))) = self.in_flight.front().cloned() else { return };
         self.selecting = Some(Selecting {
             before: self.mailboxes.clone(),
             selected_before: self.selected.replace(name.clone()),
@@ -16,7 +16,10 @@ impl Replica {
             shrunk: None,
         });
         let held = self.mailboxes.entry(name).or_default();
-        if held.stale {
+        if let Some(counting) = &mut self.counting {
+            counting.select_begins(knowing);
+        }
+        if held.stale || self.counting.is_some() {
             *held = Held::default();
         }
     }
@@ -33,7 +36,19 @@ impl Replica {
                 }
                 Some(_) => self.expunge(number),
             },
-            Response::Fetch(number, fetched) => self.fetch(number, fetched),
+            Response::Vanished { earlier, uids } => match active {
+                None => Err("VANISHED while no command is in progress (NQ-038)".to_owned()),
+                Some(Meaning::Numbers { by_uid: false, .. }) => {
+                    Err("VANISHED inside FETCH, STORE, SEARCH or COPY (NQ-038)".to_owned())
+                }
+                Some(_) => self.vanished(earlier, &uids),
+            },
+            Response::Fetch(number, fetched) => {
+                if let Some(counting) = &mut self.counting {
+                    counting.hear_fetch(&fetched)?;
+                }
+                self.fetch(number, fetched)
+            }
             Response::Resync => self.resync(),
             Response::Session { selected } if login => {
                 self.resumed = true;
@@ -58,7 +73,7 @@ impl Replica {
         }
     }
 
-    fn held(&mut self) -> Result<&mut Held, String> {
+    pub(super) fn held(&mut self) -> Result<&mut Held, String> {
         let name = self.selected.as_ref().ok_or("said of a mailbox, but none is selected")?;
         // A baseline that came after the last cursor was dropped with it.
         Ok(self.mailboxes.entry(name.clone()).or_insert_with(Held::stale))
@@ -174,6 +189,9 @@ impl Replica {
 
     fn condition(&mut self, condition: &Condition) -> Result<(), String> {
         self.bye |= condition.status == "BYE";
+        if let Some(counting) = &mut self.counting {
+            counting.hear_condition(condition)?;
+        }
         if let Some(validity) = condition.code("UIDVALIDITY").and_then(|number| number.parse().ok()) {
             let held = self.held()?;
             let changed = held.uid_validity.replace(validity).is_some_and(|known| known != validity);
@@ -204,7 +222,10 @@ impl Replica {
             return Err(format!("answered out of turn, {} is due", front.unwrap_or("nothing")));
         }
         let Some((_, meaning)) = self.in_flight.pop_front() else { return Ok(()) };
-        let settled = self.settle_select();
+        let mut settled = self.settle_select();
+        if let Some(counting) = &mut self.counting {
+            counting.hear_condition(condition)?;
+        }
         let selecting = self.selecting.take();
         let session_told = self.session_told;
         match meaning {
@@ -222,15 +243,17 @@ impl Replica {
                 self.session = None;
                 self.hold_nothing();
             }
-            Meaning::Select(_) if !condition.is_ok() => {
+            Meaning::Select(..) if !condition.is_ok() => {
                 // RFC 3501 6.3.1: after a failed SELECT no mailbox is selected; BAD changes nothing.
                 if let Some(selecting) = selecting {
                     self.mailboxes = selecting.before;
                     self.selected = selecting.selected_before.filter(|_| condition.status == "BAD");
                 }
             }
-            Meaning::Numbers { silent: true, .. } => self.forget_flags(),
-            _ => {}
+            // Whoever counts is told what STORE left, silent or not (NQ-035).
+            Meaning::Numbers { silent: true, .. } if self.counting.is_none() => self.forget_flags(),
+            Meaning::Login => {}
+            meaning => settled = settled.and(self.cache(matches!(meaning, Meaning::Select(..)))),
         }
         self.answer_begins();
         settled

@@ -4,7 +4,8 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Meaning {
     Login,
-    Select(String),
+    /// A mailbox, and whether the handset said what it knows of it.
+    Select(String, bool),
     Leave,
     Logout,
     /// FETCH, STORE, SEARCH, COPY, SORT, THREAD: no EXPUNGE inside (RFC 3501 7.4.1); in their UID forms only after all that
@@ -27,7 +28,7 @@ pub(super) fn meaning(line: &[u8]) -> Option<(String, Meaning)> {
     }
     let meaning = match word.to_ascii_uppercase().as_str() {
         "LOGIN" | "AUTHENTICATE" => Meaning::Login,
-        "SELECT" | "EXAMINE" => Meaning::Select(mailbox(arguments)),
+        "SELECT" | "EXAMINE" => Meaning::Select(mailbox(arguments), arguments.contains(" (QRESYNC ")),
         "CLOSE" | "UNSELECT" => Meaning::Leave,
         "LOGOUT" => Meaning::Logout,
         "FETCH" | "STORE" | "SEARCH" | "COPY" | "SORT" | "THREAD" => {
