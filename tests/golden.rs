@@ -334,6 +334,11 @@ fn logout() {
 }
 
 #[test]
+fn move_visible() {
+    play("move-visible.pimap");
+}
+
+#[test]
 fn nq031_enable() {
     play("nq031-enable.pimap");
 }

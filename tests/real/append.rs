@@ -15,7 +15,7 @@ fn messages_are_appended_in_every_form() {
     }
     let head = "Subject: x\r\n\r\n";
     let two = client.ok(&format!("APPEND Sent (\\Seen) {{17+}}\r\n{head}abc {{17+}}\r\n{head}def"));
-    assert!(two.code("APPENDUID").is_some_and(|code| code.ends_with(" 1:2")), "{:?}", two.condition);
+    assert!(format!("{:?}", two.condition).contains("\"1:2\""), "{:?}", two.condition);
     // Synchronizing literals, one after the other.
     let tag = client.begin(&format!("APPEND Sent {{{}}}", head.len()));
     assert!(client.line().starts_with(b"+"));
