@@ -312,7 +312,7 @@ impl<L: Link> Conversation<L> {
             Phase::Admitting { verdict, .. } => verdict.as_mut().poll(cx).map(Action::Admitted),
             Phase::Recalling { found, .. } => found.as_mut().poll(cx).map(Action::Recalled),
             Phase::Running(Running { message: Some(message), .. }) => {
-                message.poll_pump(cx, &mut self.framer).map(Action::Pumped)
+                message.poll_pump(cx, &mut self.framer, self.input_ended).map(Action::Pumped)
             }
             Phase::Ending { finished: false } => {
                 self.link.poll_finish(cx).map(|end| end.map_or_else(Action::Lost, |()| Action::Finished))

@@ -88,10 +88,16 @@ impl Message {
         }
     }
 
-    /// Moves pieces on while there is room; pending when more input or room is needed.
-    pub(super) fn poll_pump(&mut self, cx: &mut Context<'_>, framer: &mut Framer) -> Poll<Pumped> {
+    /// Moves pieces on while there is room; pending when more input or room is needed. `ended`: no more input will come, and a
+    /// message that is not whole never will be.
+    pub(super) fn poll_pump(
+        &mut self,
+        cx: &mut Context<'_>,
+        framer: &mut Framer,
+        ended: bool,
+    ) -> Poll<Pumped> {
         let Stage::Flowing(flow) = &mut self.stage else { return Poll::Pending };
-        let pumped = ready!(flow.poll(cx, framer));
+        let pumped = ready!(flow.poll(cx, framer, ended));
         if !matches!(pumped, Pumped::Moved | Pumped::Awaited) {
             // The sender goes: after the last octet it means the end, before it that the rest will not come.
             self.stage = Stage::Dropped;
@@ -101,7 +107,7 @@ impl Message {
 }
 
 impl Flow {
-    fn poll(&mut self, cx: &mut Context<'_>, framer: &mut Framer) -> Poll<Pumped> {
+    fn poll(&mut self, cx: &mut Context<'_>, framer: &mut Framer, ended: bool) -> Poll<Pumped> {
         if !self.ready.is_empty() {
             let to = &self.to;
             let room = self.room.get_or_insert_with(|| Box::pin(to.clone().reserve_owned()));
@@ -129,6 +135,7 @@ impl Flow {
             Some(Frame::NeedContinuation) => Pumped::Awaited,
             Some(Frame::Rejected(rejection)) => Pumped::Broken(rejection),
             Some(_) => Pumped::Over,
+            None if ended => Pumped::Over,
             None => return Poll::Pending,
         })
     }
