@@ -158,6 +158,15 @@ impl Dovecot {
         self.process = launch(&self.scratch, self.ports).expect("Dovecot starts again on its ports");
     }
 
+    /// Serves again with another configuration, as an operator changes it: its text and the directory of its files go in.
+    pub fn reconfigure(&mut self, change: impl FnOnce(String, &std::path::Path) -> String) {
+        self.stop();
+        let file = self.scratch.join("dovecot.conf");
+        let text = fs::read_to_string(&file).expect("dovecot.conf");
+        fs::write(&file, change(text, self.scratch.path())).expect("dovecot.conf");
+        self.resume();
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.join("dovecot.log")).unwrap_or_default()

@@ -24,12 +24,14 @@ login = "{local}@{domain}"
 accept_cache = "1m"
 poll_interval = "10s"
 audit_interval = "2m"
+send_client_id = true
 [session]
 default_domain = "example.org"
 retention = "24h"
 idle_timeout = "30m"
 log_events_max = 10000
 time_zone = "-05:30"
+sid_tags = "everywhere"
 [store]
 kind = "embedded"
 path = "/var/lib/pimap-gateway"
@@ -58,6 +60,8 @@ fn the_example_of_the_contract_is_understood() {
     assert_eq!(config.upstream.login.apply("joe", "example.org"), "joe@example.org");
     assert_eq!(config.session.retention, Duration::from_secs(86_400));
     assert_eq!(config.session.zone_minutes, -330);
+    assert!(config.upstream.send_client_id);
+    assert_eq!(config.session.sid_tags, SidTags::Everywhere);
     assert_eq!(config.udp.as_ref().map(|udp| udp.listen.port()), Some(5143));
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
     let words = explain::explain(&config);
@@ -78,6 +82,10 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.session.log_events_max, 10_000);
     assert_eq!(config.store.kind, StoreKind::Embedded("/var/lib/pimap-gateway".into()));
     assert!(!config.listen.allow_cleartext && !config.session.delete_hidden);
+    assert!(!config.upstream.send_client_id);
+    assert_eq!(config.session.sid_tags, SidTags::Http);
+    let nonsense = format!("{SMALL}[session]\nsid_tags = \"tcp\"\n");
+    assert_eq!(read(&nonsense, []).expect_err("no such place")[0].key, "session.sid_tags");
 }
 
 #[test]

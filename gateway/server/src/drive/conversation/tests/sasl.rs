@@ -153,3 +153,23 @@ async fn id_is_answered_before_login_and_bounded() {
     assert_eq!(handset.until("\r\n").await, "2 BAD too many fields\r\n");
     assert_eq!(handset.until("\r\n").await, "3 OK NOOP completed\r\n");
 }
+
+/// P-IMAP 1.2.3 on TCP, where the operator wants it: never where a password might not be sent either.
+#[tokio::test(start_paused = true)]
+async fn a_tag_takes_a_session_up_on_tcp() {
+    let bench = Bench::new();
+    let mut handset = greeted(&bench).await;
+    handset.send("a LOGIN joe#P1 pw\r\nb SELECT INBOX\r\n").await;
+    let told = handset.until("SELECT completed\r\n").await;
+    let sid = &told.split_once("* SESSIONID ").expect("a session").1[..26];
+    drop(handset);
+    let mut handset = greeted(&bench).await;
+    handset.send(&format!("{sid}1 NOOP\r\n{sid}2 CHECK\r\n3 NOOP\r\n")).await;
+    assert_eq!(handset.until("\r\n").await, format!("{sid}1 OK NOOP completed\r\n"), "its tag is only a tag");
+    let told = handset.until("3 OK NOOP completed\r\n").await;
+    assert!(told.contains(&format!("{sid}2 OK CHECK completed\r\n")), "{told}");
+    let mut open = connect(&bench, false, 1 << 16);
+    open.until("\r\n").await;
+    open.send(&format!("{sid}1 CHECK\r\n")).await;
+    assert_eq!(open.until("\r\n").await, format!("{sid}1 BAD log in first\r\n"));
+}
