@@ -139,7 +139,9 @@ impl Imap {
     pub fn finish(&mut self, tag: &str) -> Reply {
         let mut untagged = Vec::new();
         loop {
-            let line = self.line();
+            let line = self.line_within(PATIENCE);
+            let said = |lines: &[Vec<u8>]| lines.iter().map(|line| show(line)).collect::<Vec<_>>();
+            let line = line.unwrap_or_else(|| panic!("no answer to {tag}, only {:?}", said(&untagged)));
             match read(&line) {
                 Ok(Response::Tagged(answered, condition)) if answered == tag => {
                     return Reply { untagged, condition };
