@@ -65,8 +65,11 @@ impl Account {
     }
 
     fn facts_wanted(&self, mailbox: &MailboxName) -> bool {
-        // Without CONDSTORE flags of everything are kept, since nothing else tells what changed (D2).
+        // Without CONDSTORE, or in a mailbox without mod-sequences, flags of everything are kept, since nothing else tells what
+        // changed (D2). Before the watcher has said which it is, the mailbox itself shows it.
+        let countless = |mirror: &Mirror| mirror.uid_validity.is_some() && mirror.highest.0 == 0;
         !self.upstream.mod_seqs
+            || self.mirrors.get(mailbox).is_some_and(countless)
             || self.devices.values().any(|d| d.verdicts.get(mailbox).is_some_and(|v| v.needs_facts()))
     }
 
