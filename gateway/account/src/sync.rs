@@ -425,3 +425,6 @@ pub(crate) fn ending_of(fault: &UpstreamFault) -> Ending {
         UpstreamFault::Misbehaved => no("SERVERBUG", "the mail server broke the protocol"),
     }
 }
+
+#[cfg(test)]
+mod tests;
