@@ -16,6 +16,8 @@ enum Needs {
     Nothing,
     /// That upstream announces this word.
     Upstream(&'static str),
+    /// That upstream announces one of these: what it lacks of the one is made of the other.
+    Either(&'static str, &'static str),
     /// A connection that stays open.
     Stream,
     /// A connection of IMAP's own: HTTP has a coding of its own for its bodies.
@@ -29,8 +31,9 @@ const TABLE: &[(&str, Needs)] = &[
     ("ID", Needs::Nothing),
     ("IDLE", Needs::Stream),
     ("NOTIFY", Needs::Stream),
-    ("UIDPLUS", Needs::Nothing),
-    ("MOVE", Needs::Nothing),
+    // Without it EXPUNGE cannot be selective in every view, and whoever is promised UID EXPUNGE stops there (F20).
+    ("UIDPLUS", Needs::Upstream("UIDPLUS")),
+    ("MOVE", Needs::Either("MOVE", "UIDPLUS")),
     ("UNSELECT", Needs::Nothing),
     ("NAMESPACE", Needs::Nothing),
     ("CHILDREN", Needs::Nothing),
@@ -70,6 +73,7 @@ fn line(kind: TransportKind, announced: &Announced) -> String {
     let holds = |needs: Needs| match needs {
         Needs::Nothing => true,
         Needs::Upstream(word) => announced.has(word),
+        Needs::Either(one, other) => announced.has(one) || announced.has(other),
         Needs::Stream => kind != TransportKind::HttpBatch,
         Needs::Tcp => kind == TransportKind::Tcp,
     };
@@ -163,5 +167,21 @@ mod tests {
             assert!(!has(&["IMAP4REV1"], word) && has(&["IMAP4REV1", word], word), "{word}");
         }
         assert!(has(&["IMAP4REV1"], "ESEARCH") && has(&["IMAP4REV1"], "SEARCHRES"));
+    }
+
+    /// RFC 6851 and RFC 4315 by a server that has neither: what would be refused is not promised (digest 23).
+    #[test]
+    fn move_and_uidplus_are_promised_where_they_work() {
+        let has = |announced: &[&str], word: &str| {
+            let words = line(TransportKind::Tcp, &Announced::new(announced));
+            words.split(' ').any(|w| w == word)
+        };
+        for (announced, can_move, can_choose) in [
+            (&["IMAP4REV1"][..], false, false),
+            (&["IMAP4REV1", "UIDPLUS"], true, true),
+            (&["IMAP4REV1", "MOVE"], true, false),
+        ] {
+            assert_eq!((has(announced, "MOVE"), has(announced, "UIDPLUS")), (can_move, can_choose));
+        }
     }
 }
