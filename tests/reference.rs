@@ -25,6 +25,9 @@ fn scenes() -> Vec<(String, Script)> {
     let mut scenes = Vec::new();
     for entry in std::fs::read_dir(directory).expect("the golden scenes") {
         let path = entry.expect("a scene").path();
+        if path.extension().is_none_or(|extension| extension != "pimap") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).expect("its text");
         let script = Script::read(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         if script.head("reference") == Some("dovecot") {

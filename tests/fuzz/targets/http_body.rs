@@ -10,7 +10,7 @@ use pimap_tests::world::mail::letter;
 use pimap_tests::world::upstream::Traits;
 use pimap_types::{Flags, MailboxName};
 
-const LOGIN: &[u8] = b"A1 LOGIN joe#P1 pw\r\nA2 SELECT INBOX\r\n";
+const LOGIN: &[u8] = b"A1 LOGIN joe#P1 secret\r\nA2 SELECT INBOX\r\n";
 
 fuzz_target!(|octets: &[u8]| {
     let Some((choice, octets)) = octets.split_first() else { return };
@@ -35,7 +35,10 @@ fuzz_target!(|octets: &[u8]| {
     world.close(id, true);
     world.settle();
 
-    world.post(Manner::default(), b"B1 LOGIN joe#P1 pw\r\nB2 SELECT INBOX\r\nB3 FETCH 1:* FLAGS\r\n");
+    let next = world.post(Manner::default(), b"B1 LOGIN joe#P1 secret\r\nB2 SELECT INBOX\r\nB3 FETCH 1:* FLAGS\r\n");
     world.settle();
+    let answered = world.conversations.get(&next).map(|next| next.wire.iter().copied().collect::<Vec<u8>>());
+    let answered = String::from_utf8_lossy(&answered.unwrap_or_default()).into_owned();
+    assert!(answered.contains("B1 OK ") && answered.contains("B3 "), "{answered}");
     assert!(world.broken.is_empty(), "{:?}", world.broken);
 });
