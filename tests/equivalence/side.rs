@@ -197,7 +197,8 @@ fn comparable(line: &str) -> String {
     }
     let mut attributes: Vec<String> =
         line[open + 1..close].split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
-    attributes.retain(|word| !matches!(word.as_str(), "\\marked" | "\\unmarked"));
+    // Shown, a backslash stands for itself twice.
+    attributes.retain(|word| !matches!(word.trim_start_matches('\\'), "marked" | "unmarked"));
     attributes.sort();
     format!("{}({}){}", &line[..open], attributes.join(" "), line[close + 1..].replace('"', ""))
 }

@@ -112,6 +112,13 @@ impl Notify {
         self.watched.iter().find(unknown).map(|(name, _)| name.clone())
     }
 
+    /// What was seen of the mailbox is gone: it is to be looked at again.
+    pub(crate) fn look_again(&mut self, mailbox: &MailboxName) {
+        if let Some(watched) = self.watched.get_mut(mailbox) {
+            watched.access = Access::Unknown;
+        }
+    }
+
     /// It was looked at, and can be looked into or not.
     pub(crate) fn looked_at(&mut self, mailbox: &MailboxName, open: bool) {
         if let Some(watched) = self.watched.get_mut(mailbox) {

@@ -242,7 +242,9 @@ impl Account {
             }
             UpstreamEvent::Status { mailbox, uid_validity, uid_next, messages, highest_mod_seq } => {
                 let Some(mirror) = self.mirrors.get(&mailbox) else {
-                    if self.devices.values().any(|d| d.notifies_everywhere()) {
+                    // It was gone or refused once, or is new: its news matter all the same.
+                    let everywhere = self.devices.values().any(|d| d.notifies_everywhere());
+                    if everywhere || self.watched().contains(&mailbox) {
                         self.sync(&mailbox);
                     }
                     return;
@@ -286,7 +288,12 @@ impl Account {
 
     /// Events of a mailbox under another UIDVALIDITY than the mirror's mean: look again.
     fn is_mirrored(&mut self, mailbox: &MailboxName, uid_validity: pimap_types::UidValidity) -> bool {
-        let Some(mirror) = self.mirrors.get(mailbox) else { return false };
+        let Some(mirror) = self.mirrors.get(mailbox) else {
+            if self.watched().contains(mailbox) {
+                self.sync(mailbox);
+            }
+            return false;
+        };
         match mirror.uid_validity {
             Some(known) if known == uid_validity => true,
             _ => {

@@ -95,6 +95,8 @@ impl Account {
             notification_after: false,
         };
         for (id, mailbox, uid) in late {
+            // Commands wait for the queue to be empty.
+            self.moved.insert(mailbox.clone());
             let verdicts = self.devices.get(&id).and_then(|d| d.verdicts.get(&mailbox));
             if verdicts.is_none_or(|v| v.view.filter.is_none()) {
                 continue;

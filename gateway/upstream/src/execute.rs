@@ -142,10 +142,13 @@ impl Attempt<'_> {
                     return Err(Fault::Unsupported);
                 }
                 open::open(connection, at, true).await?;
-                match can_move {
-                    true => change::r#move(connection, uids, target).await,
-                    false => change::move_by_copy(connection, uids, target).await,
-                }
+                let uids = wary::nameable(connection, uids).await?;
+                let moved = match can_move {
+                    true => change::r#move(connection, &uids, target).await?,
+                    false => change::move_by_copy(connection, &uids, target).await?,
+                };
+                wary::keep(connection).await?;
+                Ok(moved)
             }
             Expunge { at, uids, all_visible } => {
                 if !connection.capabilities.uid_plus && !all_visible {

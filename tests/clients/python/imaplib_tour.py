@@ -18,7 +18,9 @@ def tell(what, answer, texts=False):
     status, data = answer
     if not texts:
         # \\Recent is a mark of the one who looks first, be it another session.
-        data = repr(data).replace("\\\\Recent", "").replace("  ", " ").replace(" )", ")").replace("( ", "(")
+        # So are the hints of LIST at whether there is news.
+        data = re.sub(r"(?i)\\\\(un)?marked", "", repr(data))
+        data = data.replace("\\\\Recent", "").replace("  ", " ").replace(" )", ")").replace("( ", "(")
         if what.startswith("store"):
             # RFC 3501 7.4.2: more than was asked for may be told.
             data = re.sub(r"UID \d+ ", "", data)

@@ -118,7 +118,7 @@ impl Account {
             }
             return progress;
         }
-        self.set_notify(conn, &owner, status)
+        self.set_notify(conn, &owner, status, running)
     }
 
     fn next_notify(&mut self, conn: ConnectionId) -> Option<&mut crate::notify::Notify> {
@@ -132,7 +132,7 @@ impl Account {
     }
 
     /// What was asked for takes effect; with STATUS the numbers of every mailbox but the selected one are told (NQ-005).
-    fn set_notify(&mut self, conn: ConnectionId, owner: &Owner, status: bool) -> Progress {
+    fn set_notify(&mut self, conn: ConnectionId, owner: &Owner, status: bool, running: &Running) -> Progress {
         let selected = self.selected_of(conn).map(|(_, mailbox)| mailbox);
         let looked_into = self.next_notify(conn).map(|next| next.looked_into()).unwrap_or_default();
         let others = looked_into.into_iter().filter(|(name, _)| selected.as_ref() != Some(name));
@@ -142,8 +142,13 @@ impl Account {
             match open {
                 Some(events) => match self.numbers_line(owner, &mailbox, counting || events.flags) {
                     Some(line) => lines.extend(Some(line).filter(|_| status)),
-                    // A filter changed under way: when it is judged anew the mailbox moves.
-                    None => return Progress::Park(mailbox),
+                    // It went, or a filter changed under way: waiting for it without a question asked could be for ever.
+                    None => {
+                        if let Some(next) = self.next_notify(conn) {
+                            next.look_again(&mailbox);
+                        }
+                        return self.look_at_notified(conn, status, running);
+                    }
                 },
                 // RFC 5465 3.1: it can be listed, and cannot be looked into (NQ-006).
                 None => {

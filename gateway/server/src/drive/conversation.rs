@@ -47,7 +47,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// Octets read ahead of the running command; more: the handset waits.
-const READ_AHEAD_BYTES_MAX: usize = 64 << 10;
+const READ_AHEAD_BYTES_MAX: usize = 160 << 10;
 
 /// What is known of a connection before its first octet.
 #[derive(Clone, Debug)]

@@ -68,7 +68,7 @@ impl SessionLog {
         let Some(told) = self.mailboxes.get_mut(&mailbox).filter(|told| !told.resync) else {
             return Vec::new();
         };
-        if told.release(true) {
+        if told.release(wanted == Wanted::ALL) {
             self.dirty.told.insert(mailbox.clone());
         }
         if told.marks.is_empty() && !told.repeat_exists {
