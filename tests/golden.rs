@@ -434,6 +434,11 @@ fn xprovision() {
 }
 
 #[test]
+fn nq_051_put() {
+    play("nq-051-put.pimap");
+}
+
+#[test]
 fn nq070_move() {
     play("nq070-move.pimap");
 }

@@ -139,7 +139,8 @@ impl Watching {
             return Some(Due::Facts(UidRanges::from_pairs(self.wanted.iter().copied())));
         }
         let open = self.open.as_ref()?;
-        self.arrivals.then_some(Due::Arrivals(open.uid_next))
+        // Where upstream does not say UIDNEXT, arrivals are for the owner to look at: see `settle`. Zero is no UID.
+        (self.arrivals && open.uid_next > 0).then_some(Due::Arrivals(open.uid_next))
     }
 
     /// What was due has been asked; answers came through [`Watching::on_facts`].
