@@ -13,7 +13,6 @@ use crate::connection::Owner;
 use crate::contract::{Carry, CommandInput, Output, Pending};
 use pimap_session::{Flush, Wanted};
 use pimap_types::command::FetchItem;
-use pimap_types::notify::Notify;
 use pimap_types::preference::NewFormat;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{Command, ConnectionId, MailboxName, Response, Tag, Ticket, Uid, UidRanges};
@@ -232,8 +231,8 @@ impl Account {
         let base =
             Wanted { arrivals: selected.messages, departures: selected.messages, flags: selected.flags };
         match by {
-            // What SELECT describes is up to date; SET is a NOOP too.
-            Some(Command::Select { .. } | Command::Notify(Notify::Set { .. })) => Wanted::ALL,
+            // What SELECT describes is up to date; NOTIFY is a NOOP too, and what came before it was wanted.
+            Some(Command::Select { .. } | Command::Notify(_)) => Wanted::ALL,
             // What a command was asked to do is its answer, not an event.
             Some(Command::Store(..) | Command::Fetch(..)) => Wanted { flags: true, ..base },
             Some(Command::Expunge | Command::UidExpunge(_) | Command::Move(..)) => {

@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Octets read ahead of the running command; more: the handset waits.
+/// Octets read ahead of the running command; more: the handset waits. The tail of an APPEND, a line and a literal, fits.
 const READ_AHEAD_BYTES_MAX: usize = 160 << 10;
 
 /// What is known of a connection before its first octet.

@@ -7,7 +7,7 @@ use crate::offer::Selected;
 use crate::repeat::{Effect, Repeat, RequestKey};
 use crate::{Class, Departures, Flush, SessionLog, Wanted};
 use pimap_types::command::Cursor;
-use pimap_types::{MailboxName, Response, SessionId, Status, Timestamp, limits};
+use pimap_types::{MailboxName, ModSeq, Response, SessionId, Status, Timestamp, limits};
 
 const ALL: Flush = Flush { pushed_only: false, departures: Departures::All };
 
@@ -332,4 +332,24 @@ fn what_is_not_wanted_waits() {
     assert!(matches!(lines[..], [Response::FetchFlags { .. }, Response::Expunge(_)]), "{lines:?}");
     assert!(!log.has_untold(ALL));
     assert_eq!(log.check_invariants(), Ok(()));
+}
+
+/// F38, RFC 7162 3.2.10: as long as a change is not told, no mod-sequence at or above it is: whoever kept that would never ask for
+/// the change again.
+#[test]
+fn what_is_not_wanted_keeps_the_mod_sequence_below_it() {
+    let mut log = session();
+    select(&mut log, &inbox(), &[1, 2, 3]);
+    let no_flags = Wanted { flags: false, ..Wanted::ALL };
+    log.flags_changed(&inbox(), uid(1), &seen(true), Class::Polled);
+    log.withhold(&inbox(), uid(1), ModSeq(9), no_flags);
+    let told = |log: &SessionLog| log.known_mod_seq(&inbox(), ModSeq(12));
+    assert_eq!(told(&log), ModSeq(9));
+    assert_eq!(log.flush_wanted(ALL, no_flags), []);
+    assert_eq!(told(&log), ModSeq(9), "an answer that tells nothing of it changes nothing");
+    log.gone(&inbox(), uid(2), Class::Polled, false);
+    assert!(matches!(log.flush_wanted(ALL, no_flags)[..], [Response::Expunge(_)]));
+    assert_eq!(told(&log), ModSeq(9));
+    assert!(matches!(log.flush(ALL)[..], [Response::FetchFlags { .. }]));
+    assert_eq!(told(&log), ModSeq(12));
 }

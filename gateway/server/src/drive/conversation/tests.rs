@@ -151,7 +151,7 @@ async fn a_handset_that_never_reads_is_cut_off() {
     let running =
         tokio::spawn(async move { matches!(Box::new(conversation).run().await, Ended::Over(None)) });
     let began = Instant::now();
-    let commands = "1 NOOP\r\n".repeat(20_000);
+    let commands = "1 NOOP\r\n".repeat(60_000);
     let flood = tokio::io::AsyncWriteExt::write_all(&mut theirs, commands.as_bytes());
     assert!(
         tokio::time::timeout(Duration::from_secs(600), flood).await.is_ok_and(|written| written.is_err())
