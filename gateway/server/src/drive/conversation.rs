@@ -391,9 +391,13 @@ impl<L: Link> Conversation<L> {
         }
     }
 
-    /// Writes an answer of our own; the next command may come when it is handed over.
+    /// Writes an answer of our own; the next command may come when it is handed over. After LOGOUT none may: what is left of a
+    /// batch is answered, and nothing else comes of it.
     fn answer(&mut self, response: &Response) {
         self.outbox.write_own(response);
+        if matches!(self.phase, Phase::LoggedOut) {
+            return;
+        }
         self.outbox.signal(Signal::Complete { idling: false });
         self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
     }

@@ -70,15 +70,16 @@ impl<L: Link> Conversation<L> {
         let phase = std::mem::replace(&mut self.phase, Phase::Listening);
         let Phase::Challenged(exchange) = phase else { return };
         let Exchange { tag, step } = *exchange;
+        // Whatever it answers, `*` or what cannot be read included, it has been told, and counts as refused.
+        let step = match step {
+            Step::Refused(code, text) => return self.refuse_login(&tag, "AUTHENTICATE", code, text),
+            step => step,
+        };
         let line = match line {
             Ok(line) => line.octets().trim_ascii_end(),
             Err(text) => return self.answer(&Response::tagged(&tag, Status::Bad, text)),
         };
         match (step, line) {
-            // Whatever it answers, `*` included, it has been told.
-            (Step::Refused(code, text), _) => {
-                self.refuse_login(&tag, "AUTHENTICATE", code, text);
-            }
             (_, b"*") => self.answer(&Response::tagged(&tag, Status::Bad, "authentication cancelled")),
             (step, line) => match (sasl::from_base64(line), step) {
                 (Err(error), _) => self.refuse_message(tag, error),

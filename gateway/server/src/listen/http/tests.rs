@@ -107,6 +107,23 @@ async fn without_a_session_commands_are_refused_in_the_body() {
     assert!(response.contains("3 BAD session closed"), "{response}");
 }
 
+/// Whatever follows LOGOUT in a batch is answered, readable or not, and the response ends with the batch.
+#[tokio::test(start_paused = true)]
+async fn nothing_reopens_a_batch_after_logout() {
+    for login in ["1 LOGIN joe#P1 pw\r\n", ""] {
+        let (mut handset, _serving) = connect(&Bench::new());
+        let rest = "???\r\n3 FETCH (\r\n4 STARTTLS\r\n5 LOGIN joe#P1 pw\r\n6 NOOP\r\n";
+        let began = tokio::time::Instant::now();
+        handset.send(&counted(&format!("{login}2 LOGOUT\r\n{rest}"), "")).await;
+        let response = handset.until("\r\n0\r\n\r\n").await;
+        assert!(response.contains("2 OK LOGOUT completed\r\n"), "{response}");
+        for told in ["??? BAD ", "3 BAD ", "4 ", "5 BAD session closed", "6 BAD session closed"] {
+            assert!(response.contains(&format!("\r\n{told}")), "{told}: {response}");
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "it hung");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn our_own_failure_is_500_when_it_comes_first() {
     let bench = Bench::new();

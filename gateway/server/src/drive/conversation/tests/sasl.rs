@@ -107,6 +107,12 @@ async fn a_token_is_refused_in_two_steps() {
         handset.send(&format!("b AUTHENTICATE XOAUTH2 {XOAUTH2}\r\n")).await;
         handset.until("b OK ").await;
     }
+    // An answer that cannot be read does not undo the refusal.
+    let mut handset = greeted(&bench).await;
+    handset.send(&format!("a AUTHENTICATE XOAUTH2 {STALE}\r\n")).await;
+    handset.until("\r\n").await;
+    handset.send("x\0y\r\n").await;
+    assert_eq!(handset.until("\r\n").await, no);
     // `n,,^A^A` asks what is needed.
     let mut handset = greeted(&bench).await;
     handset.send("a AUTHENTICATE OAUTHBEARER biwsAQE=\r\nAQ==\r\n").await;
