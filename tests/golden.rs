@@ -59,6 +59,11 @@ fn credentials_refused() {
 }
 
 #[test]
+fn cursor_login() {
+    play("cursor-login.pimap");
+}
+
+#[test]
 fn cursor_resume() {
     play("cursor-resume.pimap");
 }
@@ -251,6 +256,11 @@ fn f53_unmounted() {
 #[test]
 fn filter_changed() {
     play("filter-changed.pimap");
+}
+
+#[test]
+fn flags_by_number() {
+    play("flags-by-number.pimap");
 }
 
 #[test]

@@ -59,7 +59,12 @@ pub(crate) enum Afterwards {
     /// The end of IDLE.
     Done(Tag),
     /// The end of LOGIN.
-    Login(Option<Tag>),
+    Login {
+        /// Its tag.
+        tag: Option<Tag>,
+        /// The handset knows what an earlier answer to LOGIN told.
+        informed: bool,
+    },
 }
 
 /// What came while an announcement was pushed.
@@ -181,7 +186,7 @@ impl Account {
             }
             Afterwards::Finish(finished) => self.finish_told(conn, *finished),
             Afterwards::Done(tag) => self.done_told(conn, &tag),
-            Afterwards::Login(tag) => self.login_told(conn, tag.as_ref()),
+            Afterwards::Login { tag, informed } => self.login_told(conn, tag.as_ref(), informed),
         }
     }
 

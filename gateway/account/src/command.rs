@@ -69,6 +69,7 @@ impl Account {
         c.pending = pending;
         let index = c.commands;
         c.commands += 1;
+        c.by_uid = command.by_uid();
         let owner = c.owner.clone();
         self.take_evidence(conn, pipelined);
         if let Owner::Device(id) = &owner {

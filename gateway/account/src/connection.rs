@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) request: Option<RequestKey>,
     /// Commands seen on it: names each within its request.
     pub(crate) commands: u32,
+    /// The last of them was a `UID` form.
+    pub(crate) by_uid: bool,
     /// It sent a command before the earlier response was handed over: going on proves nothing here (F2).
     pub(crate) pipelined: bool,
     /// An open HTTP body on which the handset is known to read answers before it goes on.
@@ -143,6 +145,8 @@ pub(crate) enum Task {
     Login {
         /// The session is a new one.
         new: bool,
+        /// The handset presented a cursor of this session: it has read an answer to LOGIN before.
+        informed: bool,
     },
     /// A command.
     Command(Command),

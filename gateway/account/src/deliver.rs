@@ -31,7 +31,8 @@ impl Account {
     ) -> bool {
         // What is told on a connection that was taken over would be told to nobody.
         let live = self.connections.get(&conn).filter(|c| !c.finished);
-        let Some(owner) = live.map(|c| c.owner.clone()) else { return false };
+        let Some(c) = live else { return false };
+        let (owner, named) = (c.owner.clone(), c.by_uid || c.notify.is_some());
         let Some(session) = self.session_mut(&owner) else { return false };
         let counted = session.condstore;
         let waits = |session: &SessionLog| session.selected_told().is_some_and(|(_, told)| told.resync);
@@ -44,7 +45,11 @@ impl Account {
             lines.pop();
         }
         let wrote = !lines.is_empty() || given_up;
-        let lines = if counted { self.with_mod_seqs(conn, lines) } else { lines };
+        let lines = match (counted, named) {
+            (true, _) => self.with_mod_seqs(conn, lines),
+            (false, true) => lines,
+            (false, false) => lines.into_iter().map(by_number).collect(),
+        };
         for line in lines {
             self.write(conn, line);
         }
@@ -338,5 +343,16 @@ impl Account {
         for id in waiting {
             self.wake(&id, self.now);
         }
+    }
+}
+
+/// An event as RFC 3501 7.4.2 has it. The number names the message; the UID, which a resume would pay for on the air with each
+/// event, is for those who asked for it: by a `UID` form (RFC 3501 6.4.8), CONDSTORE (RFC 7162 3.2.4) or NOTIFY (RFC 5465 5.1).
+fn by_number(line: Response) -> Response {
+    match line {
+        Response::FetchFlags { seq, flags, recent, mod_seq, .. } => {
+            Response::FetchFlags { seq, uid: None, flags, recent, mod_seq }
+        }
+        other => other,
     }
 }

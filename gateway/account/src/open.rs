@@ -47,7 +47,7 @@ impl Account {
             open.conn,
             Box::new(Connection { regular: Some(Box::new(log)), ..connection(open, owner, self) }),
         );
-        self.write_logged_in(open.conn, &tag);
+        self.write_logged_in(open.conn, &tag, false);
         self.complete(open.conn, false);
     }
 
@@ -68,6 +68,7 @@ impl Account {
             return self.refuse(open.conn, &tag, Code::word("INUSE"), "the session is in use by another");
         }
         let new = self.ensure_session(&id);
+        let mut informed = false;
         let owner = Owner::Device(id.clone());
         let Some(device) = self.devices.get_mut(&id) else { return };
         device.mail_address = mail_address;
@@ -80,13 +81,14 @@ impl Account {
                 session.enable(false, false);
             }
             // A request with LOGIN proves nothing of what came before it; a cursor proves exactly (F3, F10).
-            self.resume_position(open, &owner, false);
+            let lost = self.resume_position(open, &owner, false);
+            informed = open.presented.is_some() && !lost;
         }
         self.remember_request(open, &owner);
         self.set_cookie(open, &id);
         let running = Running {
             tag: Some(tag),
-            task: Task::Login { new },
+            task: Task::Login { new, informed },
             stage: Stage::Start,
             since: self.asked,
             ticket: None,
@@ -349,17 +351,20 @@ impl Account {
         self.outbox.push(Output::Finish(conn));
     }
 
-    fn write_logged_in(&mut self, conn: ConnectionId, tag: &Tag) {
+    /// Who is `informed` was told the capabilities by an earlier answer that it has read: they would be the larger part of a resume
+    /// without news, and RFC 3501 6.2.3 only permits them here.
+    fn write_logged_in(&mut self, conn: ConnectionId, tag: &Tag, informed: bool) {
         let entered = self.connections.get(&conn).map_or("LOGIN", |c| c.entered);
-        let code = Code::Capability(self.capability(conn));
+        let code = (!informed).then(|| Code::Capability(self.capability(conn)));
         self.count(Count::Command(entered, "ok"));
-        self.write(conn, Response::coded(tag, Status::Ok, code, format!("{entered} completed")));
+        let (tag, text) = (tag.clone(), format!("{entered} completed").into());
+        self.write(conn, Response::Tagged { tag, status: Status::Ok, code, text });
     }
 
     /// LOGIN of a device, once its mailbox is up to date: SESSION, FOLDER, events or RESYNC, SESSIONID, OK (P-IMAP 5.1.4).
     pub(crate) fn begin_login(&mut self, conn: ConnectionId, mut running: Running) {
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
-        let Task::Login { new } = running.task else { return };
+        let Task::Login { new, informed } = running.task else { return };
         let selected = self.session(&owner).and_then(|s| s.selected.clone());
         if let Some(selected) = &selected {
             match self.readiness(&owner, &selected.mailbox, running.since) {
@@ -407,18 +412,18 @@ impl Account {
                 telling = self.tell_news(conn, Flush { pushed_only: false, departures }, Wanted::ALL);
             }
         }
-        self.announce(conn, telling, Afterwards::Login(running.tag));
+        self.announce(conn, telling, Afterwards::Login { tag: running.tag, informed });
     }
 
     /// The events that LOGIN tells are told.
-    pub(crate) fn login_told(&mut self, conn: ConnectionId, tag: Option<&Tag>) {
+    pub(crate) fn login_told(&mut self, conn: ConnectionId, tag: Option<&Tag>, informed: bool) {
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
         if let Some(id) = self.session(&owner).map(|s| s.id.clone()) {
             self.write(conn, Response::SessionId(id));
         }
         self.tell_cursor(conn);
         if let Some(tag) = tag {
-            self.write_logged_in(conn, tag);
+            self.write_logged_in(conn, tag, informed);
         }
         self.complete(conn, false);
     }
@@ -449,6 +454,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         cursors: open.cursors || open.presented.is_some(),
         request: open.request,
         commands: 0,
+        by_uid: false,
         pipelined: false,
         interactive: false,
         reads: false,

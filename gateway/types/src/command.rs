@@ -188,6 +188,21 @@ impl Command {
         matches!(self, Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. })
     }
 
+    /// Whether it is a `UID` form, whose answers name messages by UID (RFC 3501 6.4.8).
+    pub const fn by_uid(&self) -> bool {
+        match self {
+            Command::Fetch(target, ..)
+            | Command::Store(target, ..)
+            | Command::Copy(target, _)
+            | Command::Move(target, _)
+            | Command::UidExpunge(target) => target.by_uid(),
+            Command::Search { by_uid, .. }
+            | Command::Sort { by_uid, .. }
+            | Command::Thread { by_uid, .. } => *by_uid,
+            _ => false,
+        }
+    }
+
     /// The command's name for tagged answers, logs and metrics; a closed set of words.
     pub const fn name(&self) -> &'static str {
         match self {
