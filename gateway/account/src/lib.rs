@@ -34,6 +34,7 @@ mod rows;
 mod sync;
 mod tick;
 mod verdict;
+mod watch;
 
 pub use account::{Account, Damaged};
 pub use contract::{Input, Options, Output};

@@ -6,8 +6,8 @@ use crate::contract::{Carry, Count, Output};
 use crate::mirror::{Atom, Mirror};
 use crate::verdict::ActiveFilter;
 use pimap_filters::ChangeKind;
-use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
-use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid, UidRanges};
+use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::{Code, MailboxName, Status, Ticket, Uid, UidRanges};
 use pimap_view::UidSet;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -303,65 +303,6 @@ impl Account {
         }
     }
 
-    /// Mailboxes whose changes matter: selected in a session, or with a notification filter (design D3).
-    pub(crate) fn watched(&self) -> BTreeSet<MailboxName> {
-        let mut watched = BTreeSet::new();
-        for owner in self.owners() {
-            let selected = self.session(&owner).and_then(|s| s.selected.as_ref());
-            watched.extend(selected.map(|s| s.mailbox.clone()));
-        }
-        for device in self.devices.values().filter(|d| d.notifies()) {
-            watched.extend(device.notified_mailboxes().cloned());
-            if device.notifies_everywhere() {
-                watched.insert(MailboxName::new("INBOX"));
-                watched.extend(self.mirrors.keys().cloned());
-            }
-        }
-        for c in self.connections.values().filter(|c| !c.finished) {
-            let notified = [&c.notify, &c.notify_next].into_iter().flatten();
-            watched.extend(notified.flat_map(|notify| notify.mailboxes().cloned()));
-        }
-        watched
-    }
-
-    /// Tells upstream what to watch, when that changed.
-    pub(crate) fn update_watch(&mut self) {
-        let watched = self.watched();
-        let streamed = self.connections.values().filter(|c| c.idle.is_some() && !c.finished).find_map(|c| {
-            self.session(&c.owner).and_then(|s| s.selected.as_ref()).map(|s| s.mailbox.clone())
-        });
-        let inbox = watched.iter().find(|m| m.is_inbox()).cloned();
-        let first = streamed.or(inbox).or_else(|| watched.first().cloned());
-        let all = self.devices.values().any(|d| d.notifies_everywhere());
-        let list = WatchList { first, mailboxes: watched.iter().cloned().collect(), all };
-        if self.watching.as_ref() != Some(&list) {
-            // A mailbox that joins is looked at at once: what happened while nobody watched is not lost.
-            let before: BTreeSet<MailboxName> =
-                self.watching.take().map(|w| w.mailboxes.into_iter().collect()).unwrap_or_default();
-            self.watching = Some(list.clone());
-            self.outbox.push(Output::Watch(list));
-            for mailbox in watched.difference(&before) {
-                let unknown =
-                    self.mirrors.get(mailbox).is_none_or(|m| m.synced_by == 0 && m.syncing.is_none());
-                // The one that is opened there is reported with its numbers; of the others nothing was heard until now.
-                let unheard = self.watching.as_ref().is_some_and(|list| list.first.as_ref() != Some(mailbox));
-                if unknown || unheard {
-                    for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
-                        self.ensure_verdicts(&id, mailbox);
-                    }
-                    self.sync(mailbox);
-                }
-            }
-        }
-    }
-
-    /// Whether changes of the mailbox are reported within about a second.
-    pub(crate) fn is_watched_live(&self, mailbox: &MailboxName) -> bool {
-        let Some(watching) = self.watching.as_ref().filter(|_| self.upstream.up) else { return false };
-        let synced = self.mirrors.get(mailbox).is_some_and(|m| m.synced_by > 0 && m.syncing.is_none());
-        synced && (self.upstream.notify || watching.first.as_ref() == Some(mailbox))
-    }
-
     /// A mirror goes, with its rows and what was judged of it.
     pub(crate) fn drop_mirror(&mut self, mailbox: &MailboxName) {
         if let Some(mirror) = self.mirrors.remove(mailbox) {
@@ -434,4 +375,4 @@ pub(crate) fn ending_of(fault: &UpstreamFault) -> Ending {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -73,6 +73,8 @@ pub struct Upstream {
     pub ca_file: Option<PathBuf>,
     /// Command connections per account.
     pub connections_per_account_max: usize,
+    /// Those of them that may watch while no command needs them; nothing said: all but one (F48).
+    pub spare_watchers_max: Option<usize>,
     /// How the gateway proves itself.
     pub auth: Auth,
     /// How a login name is made.

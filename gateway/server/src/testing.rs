@@ -97,6 +97,7 @@ impl Bench {
             security: Security::Cleartext,
             ca_file: None,
             connections_per_account_max: 3,
+            spare_watchers_max: None,
             auth: Auth::Passthrough,
             login: LoginTemplate("{local}".into()),
             fold_case: false,

@@ -31,6 +31,7 @@ impl Server {
         };
         let mut settings = UpstreamConfig::new(upstream.host.clone(), upstream.port, security);
         settings.connections_per_account_max = upstream.connections_per_account_max;
+        settings.spare_watchers_max = upstream.spare_watchers_max.unwrap_or(usize::MAX);
         settings.send_client_id = upstream.send_client_id;
         settings.poll_interval = upstream.poll_interval;
         settings.audit_interval = upstream.audit_interval;

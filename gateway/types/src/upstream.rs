@@ -344,7 +344,8 @@ pub enum FetchPiece {
 pub struct WatchList {
     /// The mailbox with first claim on the watching connection (EXAMINEd there), with what is known of it.
     pub first: Option<MailboxName>,
-    /// All mailboxes whose changes matter, `first` included. Without NOTIFY the rest is polled by STATUS.
+    /// All mailboxes whose changes matter, `first` included, the most important first: without NOTIFY those at the front are watched
+    /// over connections that no command needs, and the rest is polled by STATUS (F48).
     pub mailboxes: Vec<MailboxName>,
     /// Whether mailboxes not named here matter too (a filter for ALL mailboxes is active).
     pub all: bool,

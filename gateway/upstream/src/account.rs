@@ -56,6 +56,7 @@ impl AccountUpstream {
             async move {
                 tokio::join!(
                     watch::watch(&pool, &state, changes.clone(), &events, seed),
+                    watch::spare::keep(&pool, &state, changes.clone(), &events),
                     watch::poll::poll(&pool, &state, changes.clone(), &events),
                     pool.hints.tell(&events),
                     pool.sweep(),
@@ -87,6 +88,6 @@ impl AccountUpstream {
 
     /// Connections open now: watching, and for commands.
     pub fn connection_counts(&self) -> (usize, usize) {
-        (usize::from(self.state.is_connected()), self.pool.count())
+        (usize::from(self.state.is_connected()) + self.pool.watching_count(), self.pool.count())
     }
 }

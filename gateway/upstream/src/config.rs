@@ -35,6 +35,9 @@ pub struct UpstreamConfig {
     /// Upstream connections one account may hold, the watching one included. With 1 there is no watching connection and
     /// everything is polled.
     pub connections_per_account_max: usize,
+    /// Those of them that may watch a mailbox while no command needs them, where the watching one hears of one mailbox only (F48); in
+    /// any case so few that one is left for commands.
+    pub spare_watchers_max: usize,
     /// How often mailboxes are polled by STATUS where the server cannot tell by itself.
     pub poll_interval: Duration,
     /// How often every watched mailbox is looked at, whatever the watching connection says (F49).
@@ -63,6 +66,7 @@ impl UpstreamConfig {
             security,
             tls: None,
             connections_per_account_max: 3,
+            spare_watchers_max: usize::MAX,
             poll_interval: Duration::from_secs(30),
             audit_interval: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(15),

@@ -7,7 +7,7 @@
 //! ```text
 //!  UpstreamRequest ─► account ─► pool ─► execute ─► connection ⇄ IMAP server
 //!  UpstreamReply   ◄─────────────────────── machine ◄──┘ (framer, assembler: wire room)
-//!  UpstreamEvent   ◄─ watch (NOTIFY, IDLE) · watch/poll (STATUS, audit) · hints of pool connections
+//!  UpstreamEvent   ◄─ watch (NOTIFY, IDLE) · watch/spare (IDLE) · watch/poll (STATUS, audit) · hints of pool connections
 //! ```
 //!
 //! `machine` decides and does no I/O; `connect`, `connection`, `execute`, `pool` and `watch` do I/O and decide

@@ -4,6 +4,10 @@
 //! (full: [`Fault::Busy`]). A lease that is dropped without being given back closes its connection: nobody knows how far
 //! the command got. Connections without work are logged out after a while.
 
+mod spare;
+
+pub(crate) use spare::Spare;
+
 use crate::config::UpstreamConfig;
 use crate::connect::{greeted, log_in};
 use crate::connection::Connection;
@@ -12,6 +16,7 @@ use crate::fault::Fault;
 use crate::hints::Hints;
 use pimap_types::MailboxName;
 use pimap_wire::client::response::StatusNumbers;
+use spare::Spares;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -37,6 +42,9 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     open: Arc<AtomicUsize>,
+    /// Connections that are lent to watchers.
+    watching: Arc<AtomicUsize>,
+    spares: Mutex<Spares>,
 }
 
 /// A connection for one request.
@@ -86,12 +94,19 @@ impl Pool {
             permits: Arc::new(Semaphore::new(commands)),
             waiting: AtomicUsize::new(0),
             open: Arc::new(AtomicUsize::new(0)),
+            watching: Arc::new(AtomicUsize::new(0)),
+            spares: Mutex::default(),
         }
     }
 
     /// Connections open for commands, busy or not.
     pub(crate) fn count(&self) -> usize {
         self.open.load(Ordering::Relaxed) + self.idle().len()
+    }
+
+    /// Connections that watch while no command needs them.
+    pub(crate) fn watching_count(&self) -> usize {
+        self.watching.load(Ordering::Relaxed)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
@@ -105,8 +120,24 @@ impl Pool {
             return Err(Fault::Busy);
         }
         let queued = Waiting(&self.waiting);
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Fault::Lost)?;
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.want_spare();
+                Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Fault::Lost)?
+            }
+        };
         drop(queued);
+        self.leased(permit, mailbox, fresh).await
+    }
+
+    /// A connection for who holds a permit.
+    async fn leased(
+        &self,
+        permit: OwnedSemaphorePermit,
+        mailbox: Option<&MailboxName>,
+        fresh: bool,
+    ) -> Result<Lease, Fault> {
         while !fresh && let Some(mut connection) = self.take_idle(mailbox) {
             if connection.epoch == self.credentials.epoch() && connection.is_alive().await {
                 let count = Counted::new(&self.open);
@@ -137,7 +168,7 @@ impl Pool {
     /// Takes a connection back that is at the end of a command; what it noticed by the way is told.
     pub(crate) fn give_back(&self, lease: Lease) {
         let Lease { mut connection, count, _permit, .. } = lease;
-        connection.in_doubt = false;
+        (connection.in_doubt, connection.events) = (false, None);
         let news = std::mem::take(&mut connection.news);
         if let Some(selected) = connection.selected.as_ref().filter(|_| news.any) {
             let numbers = StatusNumbers {
@@ -156,6 +187,7 @@ impl Pool {
     /// A mailbox was deleted or renamed by us: connections that have it open would go on with what is no more.
     pub(crate) fn forget(&self, mailbox: &MailboxName) {
         self.idle().retain(|entry| entry.connection.selected.as_ref().is_none_or(|s| s.mailbox != *mailbox));
+        self.want_spare_of(mailbox);
     }
 
     /// Opens a connection with the current credentials. While the password is tried nobody else tries it (F50).

@@ -135,8 +135,9 @@ async fn a_notify_that_is_refused_or_overflows_is_done_without() {
         _ => Answer::Default,
     })
     .await;
-    let polls =
-        |config: &mut pimap_upstream::UpstreamConfig| config.poll_interval = Duration::from_millis(20);
+    let polls = |config: &mut pimap_upstream::UpstreamConfig| {
+        (config.poll_interval, config.spare_watchers_max) = (Duration::from_millis(20), 0);
+    };
     let (_account, mut events) = watched(&fake, list(&["INBOX", "Work"]), polls);
     let notify = event(&mut events, |e| match e {
         UpstreamEvent::Back { notify, .. } => Some(*notify),

@@ -139,7 +139,8 @@ async fn a_poor_server_is_idled_on_and_polled() {
     server.save_some("joe", "INBOX", 3);
     server.save_some("joe", "Work", 1);
     let mut config = config(&server);
-    config.poll_interval = Duration::from_millis(100);
+    // With nothing to spare; see `spare.rs`.
+    (config.poll_interval, config.spare_watchers_max) = (Duration::from_millis(100), 0);
     let (_account, mut events) = watch(config, list("INBOX", &["INBOX", "Work"]));
     assert_eq!(back(&mut events).await, (false, false));
     server.save_some("joe", "INBOX", 1);

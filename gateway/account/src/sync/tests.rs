@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 const CONN: ConnectionId = ConnectionId(1);
 
-struct Stage {
+pub(crate) struct Stage {
     account: Account,
     now: i64,
 }
 
 impl Stage {
-    fn new() -> Stage {
+    pub(crate) fn new() -> Stage {
         let options = Options {
             retention_ms: 86_400_000,
             log_events_max: 100,
@@ -35,7 +35,7 @@ impl Stage {
     }
 
     /// One input; every batch is durable at once.
-    fn step(&mut self, input: Input) -> Vec<Output> {
+    pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {
         self.now += 1;
         let (mut out, mut from) = (Vec::new(), 0);
         self.account.step(Timestamp(self.now), input, &mut out);
@@ -49,9 +49,34 @@ impl Stage {
     }
 
     fn command(&mut self, tag: &str, command: Command) -> Vec<Output> {
+        self.command_on(CONN, tag, command)
+    }
+
+    /// A regular session begins.
+    pub(crate) fn open(&mut self, conn: ConnectionId) -> Vec<Output> {
+        self.step(Input::Open(Open {
+            conn,
+            by: OpenBy::Login {
+                tag: Tag::new("a"),
+                command: "LOGIN",
+                device: None,
+                mail_address: "joe@example.org".into(),
+                credential_epoch: 1,
+            },
+            transport: Transport { kind: TransportKind::Tcp, may_show_key: false },
+            presented: None,
+            cursors: false,
+            request: None,
+            pending: Pending::Nothing,
+            // The gateway has just started, and the cookie of a session came before any LOGIN.
+            announced: Announced::default(),
+        }))
+    }
+
+    pub(crate) fn command_on(&mut self, conn: ConnectionId, tag: &str, command: Command) -> Vec<Output> {
         let tag = Tag::new(tag);
         self.step(Input::Command(CommandInput {
-            conn: CONN,
+            conn,
             tag,
             command,
             pending: Pending::Nothing,
@@ -70,7 +95,7 @@ fn synchronisations(out: &[Output]) -> Vec<(Ticket, bool)> {
 }
 
 /// Two messages in a mailbox that has no mod-sequences.
-fn countless(facts: bool) -> UpstreamReply {
+pub(crate) fn countless(facts: bool) -> UpstreamReply {
     let uids: Vec<Uid> = [1, 2].into_iter().filter_map(Uid::new).collect();
     let told = |uid: &Uid| MessageFacts {
         uid: *uid,
@@ -101,23 +126,7 @@ fn says_bye(out: &[Output]) -> bool {
 #[test]
 fn a_mailbox_without_mod_sequences_is_not_told_of_before_its_flags_are_known() {
     let mut stage = Stage::new();
-    stage.step(Input::Open(Open {
-        conn: CONN,
-        by: OpenBy::Login {
-            tag: Tag::new("a"),
-            command: "LOGIN",
-            device: None,
-            mail_address: "joe@example.org".into(),
-            credential_epoch: 1,
-        },
-        transport: Transport { kind: TransportKind::Tcp, may_show_key: false },
-        presented: None,
-        cursors: false,
-        request: None,
-        pending: Pending::Nothing,
-        // The gateway has just started, and the cookie of a session came before any LOGIN.
-        announced: Announced::default(),
-    }));
+    stage.open(CONN);
     let mailbox = MailboxName::new("INBOX");
     let select = Command::Select {
         mailbox: mailbox.clone(),

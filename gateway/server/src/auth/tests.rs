@@ -41,6 +41,7 @@ fn authenticator(verifier: &Counting, change: impl FnOnce(&mut Upstream)) -> Aut
         security: Security::Cleartext,
         ca_file: None,
         connections_per_account_max: 3,
+        spare_watchers_max: None,
         auth: Auth::Passthrough,
         login: LoginTemplate("{local}".into()),
         fold_case: false,

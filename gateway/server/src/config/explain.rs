@@ -67,10 +67,13 @@ fn upstream(config: &Config, say: &mut impl FnMut(String)) {
     if upstream.send_client_id {
         say("It is told each handset's address when that logs in (ID x-originating-ip).".into());
     }
-    say(format!(
-        "An account costs it one watching connection and at most {} for commands.",
-        upstream.connections_per_account_max
-    ));
+    let (most, most_spare) =
+        (upstream.connections_per_account_max, upstream.connections_per_account_max.saturating_sub(2));
+    say(format!("An account costs it at most {most} connections, one of them watching all the time."));
+    say(match upstream.spare_watchers_max.unwrap_or(most_spare) {
+        0 => "Where it has no NOTIFY, mailboxes besides the first are polled.".into(),
+        spare => format!("Where it has no NOTIFY, {spare} more watch while no command needs them."),
+    });
 }
 
 fn sessions(config: &Config, say: &mut impl FnMut(String)) {

@@ -122,7 +122,14 @@ fn upstream(mut section: Section<'_>) -> Option<Upstream> {
     let port =
         section.number("port", 1..=65_535).and_then(|port| u16::try_from(port).ok()).unwrap_or(usual_port);
     let ca_file = section.text("ca_file").map(PathBuf::from);
-    let connections = section.number("connections_per_account_max", 1..=32);
+    let connections = section.number("connections_per_account_max", 1..=32).unwrap_or(3);
+    let spares = section.number("spare_watchers_max", 0..=30);
+    if spares.is_some_and(|spares| spares > connections.saturating_sub(2)) {
+        section.mistake(
+            "spare_watchers_max",
+            "is too large: of connections_per_account_max one watches in any case and one is left for commands",
+        );
+    }
     let auth = auth(section.section("auth"));
     let login = section.parsed("login", login_template).unwrap_or_else(|| LoginTemplate("{local}".into()));
     let fold_case = section.switch("fold_case", false);
@@ -146,7 +153,8 @@ fn upstream(mut section: Section<'_>) -> Option<Upstream> {
         port,
         security,
         ca_file,
-        connections_per_account_max: connections.and_then(|n| usize::try_from(n).ok()).unwrap_or(3),
+        connections_per_account_max: usize::try_from(connections).unwrap_or(3),
+        spare_watchers_max: spares.and_then(|n| usize::try_from(n).ok()),
         auth: auth?,
         login,
         fold_case,

@@ -19,6 +19,7 @@ port = 143
 security = "starttls"
 ca_file = "ca.pem"
 connections_per_account_max = 4
+spare_watchers_max = 1
 auth = { mode = "master", user = "gate", password_file = "pw", separator = "*" }
 login = "{local}@{domain}"
 accept_cache = "1m"
@@ -56,6 +57,9 @@ fn the_example_of_the_contract_is_understood() {
     let config = read(WHOLE, []).expect("no mistake");
     assert_eq!(config.upstream.security, Security::StartTls);
     assert_eq!(config.upstream.connections_per_account_max, 4);
+    assert_eq!(config.upstream.spare_watchers_max, Some(1));
+    let many = WHOLE.replace("spare_watchers_max = 1", "spare_watchers_max = 3");
+    assert_eq!(read(&many, []).expect_err("none is left")[0].key, "upstream.spare_watchers_max");
     assert!(matches!(&config.upstream.auth, Auth::Master { user, separator: '*', .. } if user == "gate"));
     assert_eq!(config.upstream.login.apply("joe", "example.org"), "joe@example.org");
     assert_eq!(config.session.retention, Duration::from_secs(86_400));
@@ -74,6 +78,7 @@ fn defaults_are_those_of_the_contract() {
     let config = read(SMALL, []).expect("no mistake");
     assert_eq!((config.upstream.port, config.upstream.security), (993, Security::Tls));
     assert_eq!(config.upstream.connections_per_account_max, 3);
+    assert_eq!(config.upstream.spare_watchers_max, None);
     assert!(matches!(config.upstream.auth, Auth::Passthrough));
     assert_eq!(config.upstream.accept_cache, Duration::from_secs(300));
     let intervals = (config.upstream.poll_interval, config.upstream.audit_interval);

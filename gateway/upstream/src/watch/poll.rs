@@ -1,6 +1,6 @@
 //! Looks at mailboxes by STATUS where nothing is pushed, and at all watched ones now and then whatever is pushed (F49).
 //!
-//! Polling covers what the watching connection does not: everything without NOTIFY but the open mailbox; that one too without
+//! Polling covers what watching connections do not: everything without NOTIFY but mailboxes that are open on one; those too without
 //! IDLE, or once an audit has caught the server pushing nothing (some announce IDLE and stay silent).
 
 use super::{Coverage, Numbers, WatchState};
@@ -36,9 +36,10 @@ pub(crate) async fn poll(
         Poller { pool, state, events, told: Numbers::new(), others: Vec::new(), rounds: 0, audits: 0 };
     let mut next_poll = Instant::now() + pool.config.poll_interval;
     let mut next_audit = Instant::now() + pool.config.audit_interval;
+    let mut changes = state.subscribe();
     while !events.is_closed() {
         let list_now = list.borrow_and_update().clone();
-        let coverage = state.coverage();
+        let coverage = changes.borrow_and_update().clone();
         let polled = uncovered(&coverage, &list_now);
         let idle = list_now.mailboxes.is_empty() && !list_now.all;
         tokio::select! {
@@ -46,7 +47,7 @@ pub(crate) async fn poll(
                 Ok(()) => continue,
                 Err(_) => return,
             },
-            () = state.changed.notified() => continue,
+            _ = changes.changed() => continue,
             () = sleep_until(next_poll), if polled => {
                 Box::pin(poller.round(&list_now, &coverage)).await;
                 next_poll = Instant::now() + pool.config.poll_interval;
@@ -65,13 +66,7 @@ fn uncovered(coverage: &Coverage, list: &WatchList) -> bool {
     if coverage.notify && !coverage.distrusted {
         return false;
     }
-    list.all || list.mailboxes.iter().any(|mailbox| !is_covered(coverage, mailbox))
-}
-
-/// Whether the watching connection reports this mailbox by itself.
-fn is_covered(coverage: &Coverage, mailbox: &MailboxName) -> bool {
-    let is_open = coverage.open.as_ref().is_some_and(|(open, _)| open == mailbox);
-    coverage.connected && !coverage.distrusted && (coverage.notify || coverage.idle && is_open)
+    list.all || list.mailboxes.iter().any(|mailbox| !coverage.covers(mailbox))
 }
 
 struct Poller<'a> {
@@ -96,7 +91,7 @@ impl Poller<'_> {
         let others: &[MailboxName] = if list.all { &self.others } else { &[] };
         let mut seen = HashSet::new();
         let mailboxes = list.mailboxes.iter().chain(others);
-        let mailboxes = mailboxes.filter(|m| !is_covered(coverage, m) && seen.insert(*m)).take(POLLED_MAX);
+        let mailboxes = mailboxes.filter(|m| !coverage.covers(m) && seen.insert(*m)).take(POLLED_MAX);
         for mailbox in mailboxes.cloned().collect::<Vec<_>>() {
             let Ok(Some(numbers)) = self.numbers(&mailbox).await else { continue };
             if self.told.insert(mailbox.clone(), numbers) != Some(numbers)
@@ -137,8 +132,8 @@ impl Poller<'_> {
 
     fn is_missed(&self, mailbox: &MailboxName, numbers: StatusNumbers) -> bool {
         let coverage = self.state.coverage();
-        let told = coverage.open.as_ref().filter(|(open, _)| open == mailbox).map(|(_, uid_next)| *uid_next);
-        let Some(told) = told.filter(|n| *n > 0 && is_covered(&coverage, mailbox)) else { return false };
+        let told = coverage.told(mailbox).filter(|n| *n > 0 && coverage.covers(mailbox));
+        let Some(told) = told else { return false };
         numbers.uid_next.is_some_and(|now| now > told)
     }
 
