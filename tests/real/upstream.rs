@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use pimap_tests::dovecot::{Dovecot, PASSWORD, Riches};
+use pimap_tests::dovecot::{Dovecot, PASSWORD, Riches, mail};
 use pimap_tests::gateway::Config;
 use pimap_tests::handset::Kind;
 use pimap_tests::imap::Imap;
@@ -47,6 +47,44 @@ fn a_server_that_can_little_serves_as_well() {
         (held == Some(vec![Some(1), Some(3)])).then_some(())
     });
     assert_eq!(phone.handset.replica.lies(), &[] as &[String]);
+}
+
+/// F48: without NOTIFY, three devices that look at three mailboxes hear of each without a poll, over no more connections than an
+/// account may have, one of them left for commands.
+#[test]
+fn three_mailboxes_are_heard_of_at_once() {
+    let stage = Stage::before(Dovecot::poor(), |config| {
+        config.with("upstream.connections_per_account_max", 4).with("upstream.poll_interval", "1h")
+    });
+    let mailboxes = ["INBOX", "Work", "Sent"];
+    let mut clients: Vec<(Imap, String)> = mailboxes
+        .iter()
+        .zip(1..)
+        .map(|(mailbox, device)| {
+            if *mailbox != "INBOX" {
+                stage.dovecot.doveadm(&["mailbox", "create", "-u", "joe", mailbox]);
+            }
+            stage.dovecot.save("joe", mailbox, &mail("a@example.org", "before", "x"));
+            let mut client = stage.client(&format!("joe#P{device}"));
+            client.ok(&format!("SELECT {mailbox}"));
+            let tag = client.begin("IDLE");
+            assert!(client.line().starts_with(b"+"));
+            (client, tag)
+        })
+        .collect();
+    for round in 2..4 {
+        for ((client, _), mailbox) in clients.iter_mut().zip(mailboxes) {
+            stage.dovecot.save("joe", mailbox, &mail("a@example.org", "after", "x"));
+            assert_eq!(client.line(), format!("* {round} EXISTS").into_bytes(), "{mailbox}");
+        }
+    }
+    let sessions = stage.dovecot.doveadm(&["who", "-1", "joe"]);
+    let logged_in = sessions.lines().filter(|line| line.starts_with("joe ")).count();
+    assert!((3..=4).contains(&logged_in), "{sessions}");
+    for (client, tag) in &mut clients {
+        client.send(b"DONE\r\n");
+        client.finish(tag);
+    }
 }
 
 /// PI-117: a server that is down: LOGIN of a known handset is refused by what is wrong, not as a wrong password, and
