@@ -3,14 +3,35 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// Nothing that is measured takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is trusted on the other side; nothing: the connection is plain.
+pub type Trust = Option<Arc<ClientConfig>>;
+
+/// Octets both ways.
+pub trait Link: Read + Write + Send {}
+impl<T: Read + Write + Send> Link for T {}
+
+/// Opens a connection, over TLS where something is trusted.
+pub fn connect(address: SocketAddr, trust: &Trust) -> Box<dyn Link> {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nodelay(true).expect("no delay");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+    let Some(trust) = trust else { return Box::new(stream) };
+    let name = ServerName::try_from("localhost").expect("a host name");
+    Box::new(StreamOwned::new(ClientConnection::new(Arc::clone(trust), name).expect("a TLS session"), stream))
+}
+
 /// A connection, and what has crossed it.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Link>,
     buffer: Vec<u8>,
     tags: u32,
     /// Octets sent.
@@ -24,9 +45,12 @@ pub struct Client {
 impl Client {
     /// Connects and logs in; the counters begin afterwards.
     pub fn login(address: SocketAddr, user: &str) -> Client {
-        let stream = TcpStream::connect(address).expect("an IMAP connection");
-        stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        Client::login_over(address, &None, user)
+    }
+
+    /// The same, over TLS where something is trusted.
+    pub fn login_over(address: SocketAddr, trust: &Trust, user: &str) -> Client {
+        let stream = connect(address, trust);
         let mut client =
             Client { stream, buffer: vec![0; 256 << 10], tags: 0, up: 0, down: Vec::new(), round_trips: 0 };
         client.until(b"* OK ");

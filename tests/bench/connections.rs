@@ -3,15 +3,16 @@
 //! hibernation, which hold as many before the same mail server, or are it. Kernel memory of sockets is in none.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use pimap_tests::gateway::Gateway;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use pimap_tests::wait::within;
 
+use crate::client::{Link, Trust, connect};
 use crate::idle::{WARM, each, opened};
-use crate::peers::memory_kib;
+use crate::peers::{Peer, Security};
+use crate::process::{count_named, memory_kib};
 use crate::push::before;
 use crate::report::{Aim, Report};
 use crate::upstream::{Riches, Scripted};
@@ -20,44 +21,34 @@ use crate::upstream::{Riches, Scripted};
 const CONNECTIONS: usize = 4_000;
 /// Connections of one account where accounts are shared.
 const SHARED: usize = 32;
+/// Dovecot hibernates a connection after a second, and moves thousands not at once.
+const HIBERNATED: Duration = Duration::from_secs(120);
 
 /// Takes the figure.
 pub fn measure(report: &mut Report) {
-    for (security, aim) in [(Security::None, 2.5), (Security::Tls, 6.0)] {
+    for (security, aim) in [(Security::Plain, 2.5), (Security::Tls, 6.0)] {
         let device = |number: usize| format!("u{}#P{}", number / SHARED, number % SHARED);
-        let regular = |number: usize| format!("u{}", number / SHARED);
         let name = security.name();
-        for (kind, login) in [("device", &device as Login), ("regular", &regular)] {
-            let ours = gateway(CONNECTIONS, login, security, "");
-            let what =
-                format!("idle IMAP connection, {name}, {kind} login, {CONNECTIONS}, {SHARED} an account");
-            report.alone(what, "KiB", ours, Some(Aim::AtMost(aim)));
+        let ours = gateway(CONNECTIONS, &device, security, "");
+        let what = format!("idle IMAP connection, {name}, {CONNECTIONS}, {SHARED} an account");
+        for (peer, theirs) in peers(security) {
+            report.compare(format!("{what}, device"), "KiB", ours, (peer, theirs), Some(Aim::AtMost(aim)));
         }
+        let ours = gateway(CONNECTIONS, &regular, security, "");
+        report.alone(format!("{what}, regular"), "KiB", ours, Some(Aim::AtMost(aim)));
         let ours = gateway(CONNECTIONS, &device, security, "COMPRESS DEFLATE");
-        report.alone(format!("idle IMAP connection, {name}, compressed"), "KiB", ours, None);
+        report.alone(format!("{what}, device, compressed"), "KiB", ours, None);
     }
     let own = |number: usize| format!("u{number}");
-    let ours = gateway(1_000, &own, Security::None, "");
+    let ours = gateway(1_000, &own, Security::Plain, "");
     report.alone("idle IMAP connection, plain, 1000, each its own account", "KiB", ours, None);
 }
 
 /// The name a connection logs in by.
 type Login<'a> = &'a (dyn Fn(usize) -> String + Sync);
 
-/// What protects a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Security {
-    None,
-    Tls,
-}
-
-impl Security {
-    fn name(self) -> &'static str {
-        match self {
-            Security::None => "plain",
-            Security::Tls => "TLS",
-        }
-    }
+fn regular(number: usize) -> String {
+    format!("u{}", number / SHARED)
 }
 
 /// KiB for each connection. `last` is a command before IDLE, where there is one.
@@ -65,17 +56,49 @@ fn gateway(connections: usize, login: Login<'_>, security: Security, last: &str)
     let server = Scripted::start(Riches::Notify);
     let config = before(server.address().port()).with("listen.imaps", "127.0.0.1:0");
     let (mut gateway, listener) = match security {
-        Security::None => (Gateway::start(before(server.address().port())), "imap"),
+        Security::Plain => (Gateway::start(before(server.address().port())), "imap"),
         Security::Tls => (Gateway::start_tls(config), "imaps"),
     };
     let (address, trust) = (gateway.address(listener), gateway.site().tls);
-    let hold = |number| Idler::new(address, trust.clone(), &login(number), last);
-    let held: Vec<Idler> = opened(0..WARM, hold);
     let process = gateway.process_id();
+    held(connections, process, &|number| Idler::new(address, &trust, &login(number), last), || {})
+}
+
+/// The same of each peer.
+fn peers(security: Security) -> [(&'static str, f64); 3] {
+    let server = Scripted::start(Riches::Notify).address();
+    let proxy = |mut peer: Peer| {
+        let (address, trust, process) = (peer.address(), peer.trust(), peer.process_id());
+        held(CONNECTIONS, process, &|number| Idler::new(address, &trust, &regular(number), ""), || {})
+    };
+    [
+        ("HAProxy TCP", proxy(Peer::haproxy(server, security))),
+        ("nginx mail proxy", proxy(Peer::nginx_mail(server, security))),
+        ("Dovecot hibernating", hibernating(security)),
+    ]
+}
+
+fn hibernating(security: Security) -> f64 {
+    let mut peer = Peer::dovecot_hibernating(security);
+    let (address, trust, process) = (peer.address(), peer.trust(), peer.process_id());
+    let settled = || {
+        let asleep = || (count_named(process, "imap") == 0).then_some(());
+        let left = || format!("{} sessions do not hibernate", count_named(process, "imap"));
+        within(HIBERNATED, asleep)
+            .unwrap_or_else(|| panic!("{}; are there inotify instances enough?", left()));
+    };
+    held(CONNECTIONS, process, &|number| Idler::new(address, &trust, &regular(number), ""), settled)
+}
+
+/// KiB of a program for each of so many connections more, when they have settled.
+fn held(connections: usize, process: u32, hold: &(dyn Fn(usize) -> Idler + Sync), settled: impl Fn()) -> f64 {
+    let few: Vec<Idler> = opened(0..WARM, hold);
+    settled();
     let before = memory_kib(process);
     let more: Vec<Idler> = opened(WARM..WARM + connections, hold);
+    settled();
     let after = memory_kib(process);
-    drop((held, more));
+    drop((few, more));
     each(after - before, connections)
 }
 
@@ -84,21 +107,9 @@ struct Idler {
     _link: Box<dyn Link>,
 }
 
-trait Link: Read + Write + Send {}
-impl<T: Read + Write + Send> Link for T {}
-
 impl Idler {
-    fn new(address: SocketAddr, trust: Option<Arc<ClientConfig>>, login: &str, last: &str) -> Idler {
-        let stream = TcpStream::connect(address).expect("an IMAP connection");
-        stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(pimap_tests::wait::PATIENCE)).expect("a read timeout");
-        let mut link: Box<dyn Link> = match trust {
-            None => Box::new(stream),
-            Some(trust) => {
-                let name = ServerName::try_from("localhost").expect("a host name");
-                Box::new(StreamOwned::new(ClientConnection::new(trust, name).expect("a TLS session"), stream))
-            }
-        };
+    fn new(address: SocketAddr, trust: &Trust, login: &str, last: &str) -> Idler {
+        let mut link = connect(address, trust);
         until(&mut link, "* OK ");
         let compresses = last.starts_with("COMPRESS");
         for (command, answer) in

@@ -13,7 +13,8 @@ use pimap_tests::gateway::Gateway;
 use pimap_tests::http::{Connection, Duplex, Post, Site};
 use pimap_tests::wait::eventually;
 
-use crate::peers::{Peer, memory_kib};
+use crate::peers::{Peer, Security};
+use crate::process::memory_kib;
 use crate::push::{before, listening};
 use crate::report::{Aim, Report};
 use crate::upstream::{Riches, Scripted};
@@ -58,8 +59,9 @@ fn gateway(sessions: usize, devices: usize, tls: bool) -> f64 {
 /// The same for nginx.
 fn nginx(sessions: usize, tls: bool) -> f64 {
     let (holder, waiting) = holder();
-    let mut nginx = Peer::nginx(holder, tls);
-    let site = Site { address: nginx.address(), tls: tls.then(|| nginx.certificate().client()) };
+    let security = if tls { Security::Tls } else { Security::Plain };
+    let mut nginx = Peer::nginx(holder, security);
+    let site = Site { address: nginx.address(), tls: nginx.trust() };
     let post = Post::new("A1 LOGIN u1#P1 pw\r\nA2 SELECT INBOX\r\nA3 IDLE\r\n").bytes();
     let open = |_| {
         let mut connection = site.connect().expect("a connection to nginx");
@@ -72,10 +74,10 @@ fn nginx(sessions: usize, tls: bool) -> f64 {
     };
     let held: Vec<Connection> = opened(0..WARM, open);
     until(WARM);
-    let before = nginx.memory_kib();
+    let before = memory_kib(nginx.process_id());
     let more: Vec<Connection> = opened(0..sessions, open);
     until(WARM + sessions);
-    let after = nginx.memory_kib();
+    let after = memory_kib(nginx.process_id());
     drop((held, more));
     each(after - before, sessions)
 }

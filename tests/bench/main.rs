@@ -10,12 +10,17 @@ mod client;
 mod connections;
 mod idle;
 mod noop;
+mod parked;
 mod peers;
+mod process;
 mod push;
 mod report;
 mod resume;
+mod resync;
 mod select;
 mod upstream;
+mod upstream_cost;
+mod ways;
 
 use std::process::ExitCode;
 
@@ -25,7 +30,7 @@ use report::Report;
 type Figure = (&'static str, fn(&mut Report));
 
 /// The figures, in the order in which they are taken.
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 12] = [
     ("noop", noop::measure),
     ("resume", resume::measure),
     ("push", push::measure),
@@ -35,6 +40,9 @@ const FIGURES: [Figure; 9] = [
     ("select-large", select::large),
     ("idle", idle::measure),
     ("connections", connections::measure),
+    ("parked", parked::measure),
+    ("resync", resync::measure),
+    ("upstream-connections", upstream_cost::measure),
 ];
 
 fn main() -> ExitCode {

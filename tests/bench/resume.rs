@@ -156,7 +156,7 @@ fn direct(client: &mut Client, commands: &[&str], fetch: &str) -> Direct {
 }
 
 /// An INBOX of that many messages, most of them read; gives the connection that made it.
-fn fill(dovecot: &Dovecot, user: &str, size: u32) -> Client {
+pub fn fill(dovecot: &Dovecot, user: &str, size: u32) -> Client {
     dovecot.deliver(user, &mail("boss@example.org", "one of many", "Some text."));
     let mut client = Client::login(dovecot.imap(), user);
     client.command("SELECT INBOX");
@@ -173,7 +173,7 @@ fn fill(dovecot: &Dovecot, user: &str, size: u32) -> Client {
 }
 
 /// 10 new, 20 flags, 5 gone.
-fn change(dovecot: &Dovecot, client: &mut Client, user: &str, size: u32) {
+pub fn change(dovecot: &Dovecot, client: &mut Client, user: &str, size: u32) {
     for number in 0..NEW {
         dovecot.deliver(user, &mail("friend@example.org", &format!("news {number}"), "Some text."));
     }

@@ -129,8 +129,15 @@ impl Conversation {
         let mut out = stream;
         out.write_all(format!("* OK [CAPABILITY {}] ready\r\n", self.riches.capabilities()).as_bytes())?;
         let mut idling = None;
-        for line in BufReader::with_capacity(2048, stream).lines() {
-            let line = line?;
+        let mut lines = BufReader::with_capacity(2048, stream).lines();
+        while let Some(line) = lines.next() {
+            let mut line = line?;
+            // Literals of a LOGIN (RFC 3501 4.3), which have no line ends in them.
+            while let Some(start) = line.strip_suffix('}').and(line.rfind('{')) {
+                out.write_all(b"+ go on\r\n")?;
+                line.truncate(start);
+                line.push_str(&lines.next().unwrap_or_else(|| Ok(String::new()))?);
+            }
             if let Some(tag) = idling.take() {
                 self.idlers(|idlers, number| idlers.retain(|(known, _)| *known != number));
                 out.write_all(format!("{tag} OK idled\r\n").as_bytes())?;

@@ -167,6 +167,11 @@ impl Dovecot {
         self.resume();
     }
 
+    /// Its first process, for whoever looks at it from outside.
+    pub fn process_id(&mut self) -> u32 {
+        self.process.child().id()
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.join("dovecot.log")).unwrap_or_default()

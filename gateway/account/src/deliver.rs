@@ -85,7 +85,7 @@ impl Account {
         if let Some(c) = self.connections.get_mut(&conn) {
             c.cursor_told = Some(cursor.position);
         }
-        self.write(conn, Response::ok_code(Code::Cursor(cursor), "acknowledge by it"));
+        self.write(conn, Response::ok_code(Code::Cursor(cursor), "acknowledge"));
     }
 
     /// How far removals may be told, given what is pending on the connection (F5).
