@@ -95,7 +95,8 @@ impl Account {
         let live = fresh.live(mirror).into_owned();
         let before = verdicts.judged.then(|| verdicts.live(mirror).into_owned());
         let everything = fresh.view.filter.is_all();
-        let moved = live != *verdicts.live(mirror);
+        // What was judged by other filters before is forgotten by now: whoever counts this mailbox from afar is told anew.
+        let moved = !verdicts.judged || live != *verdicts.live(mirror);
         let told = self.session(&Owner::Device(id.clone())).and_then(|s| s.told(mailbox));
         let told_live = told.filter(|told| !told.resync).map(|told| told.live());
         let notifies = |uid: Uid| fresh.notifies(uid);

@@ -98,7 +98,7 @@ impl Account {
             }
             self.use_mod_seqs(mailbox);
         }
-        if !self.counts_itself(&owner, mailbox, items) {
+        if !self.counts_itself(conn, &owner, mailbox, items) {
             let own = [StatusItem::AppendLimit, StatusItem::HighestModSeq];
             let mut asked: Vec<StatusItem> =
                 items.iter().copied().filter(|item| !own.contains(item)).collect();
@@ -199,8 +199,19 @@ impl Account {
         live.map(|live| live.intersect_ranges(uids)).unwrap_or_default()
     }
 
-    /// Whether the numbers are ours to count: a view filter hides messages, or upstream cannot. Else upstream's are the truth.
-    fn counts_itself(&mut self, owner: &Owner, mailbox: &MailboxName, items: &[StatusItem]) -> bool {
+    /// Whether the numbers are ours to count: a view filter hides messages, upstream cannot, or the connection is notified of the
+    /// mailbox, where numbers from two sources would make UIDNEXT go back. Else upstream's are the truth.
+    fn counts_itself(
+        &mut self,
+        conn: ConnectionId,
+        owner: &Owner,
+        mailbox: &MailboxName,
+        items: &[StatusItem],
+    ) -> bool {
+        let notify = self.connections.get(&conn).and_then(|c| c.notify.as_ref());
+        if notify.is_some_and(|notify| notify.mailboxes().any(|notified| notified == mailbox)) {
+            return true;
+        }
         if items.contains(&StatusItem::Size) && !self.upstream.announced.has("STATUS=SIZE") {
             return true;
         }
