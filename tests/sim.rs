@@ -1,10 +1,11 @@
 //! The simulation over a range of seeds, and proof that it notices what it is there for.
 
-use pimap_tests::sim::{Lie, run};
+use pimap_tests::sim::cast::Cast;
+use pimap_tests::sim::{Lie, run, run_with};
 use pimap_tests::world::Weakness;
 
 /// Runs of the ordinary test.
-const RUNS: u64 = 2_000;
+const RUNS: u64 = 1_600;
 /// They are divided among so many tests.
 const PARTS: u64 = 2;
 
@@ -74,4 +75,36 @@ fn removals_told_though_input_follows_are_noticed() {
 #[test]
 fn repeated_requests_that_are_not_recognised_are_noticed() {
     noticed(Weakness::ForgetsRequests);
+}
+
+/// The same in runs that are about one thing: it is those handsets that notice.
+#[track_caller]
+fn noticed_by(cast: Cast, weakness: Weakness) {
+    let found = (0..RUNS / 4).find_map(|seed| run_with(seed, Some(weakness), Some(cast)).err());
+    assert!(found.is_some(), "{weakness:?} goes unnoticed by {cast:?}");
+}
+
+/// RFC 5465 5.2, 5.3: what changes in a mailbox that is not selected is told unasked.
+#[test]
+fn a_lost_status_is_noticed_by_whoever_is_notified() {
+    noticed_by(Cast::Notified, Weakness::DropsStatus);
+}
+
+/// RFC 5465 5.3: removals are told between commands.
+#[test]
+fn a_lost_removal_is_noticed_by_whoever_is_notified() {
+    noticed_by(Cast::Notified, Weakness::DropsRemovals);
+}
+
+/// F38: HIGHESTMODSEQ stays below what is withheld, which flags that CHANGEDSINCE leaves out would show.
+#[test]
+fn mod_sequences_told_too_early_are_noticed_by_condstore_and_by_qresync() {
+    noticed_by(Cast::Condstore, Weakness::CountsAhead);
+    noticed_by(Cast::Counting, Weakness::CountsAhead);
+}
+
+/// P-IMAP 3.1: each regular client has a session of its own.
+#[test]
+fn clients_that_are_taken_for_each_other_are_noticed() {
+    noticed_by(Cast::Crowd, Weakness::MixesClients);
 }

@@ -41,11 +41,20 @@ pub enum Kind {
         /// It names the UIDs that it knows.
         named: bool,
     },
+    /// The same with CONDSTORE alone: UIDs are compared, and flags asked for by CHANGEDSINCE (RFC 7162 6, RFC 4549).
+    Condstore,
+    /// Like [`Kind::Strict`], with NOTIFY: it counts what is in mailboxes that it does not look at (RFC 5465).
+    Notify {
+        /// Removals wait for a command that may tell them; else they come at any time, and it speaks in UIDs only.
+        delayed: bool,
+        /// With QRESYNC besides.
+        counting: bool,
+    },
 }
 
 impl Kind {
     /// One of each.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Strict,
         Kind::Pipelining { depth: 2 },
         Kind::Pipelining { depth: 8 },
@@ -56,12 +65,17 @@ impl Kind {
         Kind::SharedHop,
         Kind::Qresync { named: false },
         Kind::Qresync { named: true },
+        Kind::Condstore,
+        Kind::Notify { delayed: true, counting: false },
+        Kind::Notify { delayed: false, counting: false },
+        Kind::Notify { delayed: false, counting: true },
     ];
 
     /// The road its requests take.
     pub fn road(self) -> Road {
         match self {
-            Kind::Strict | Kind::Pipelining { .. } | Kind::Qresync { .. } => Road::Tcp,
+            Kind::Strict | Kind::Pipelining { .. } => Road::Tcp,
+            Kind::Qresync { .. } | Kind::Condstore | Kind::Notify { .. } => Road::Tcp,
             Kind::SharedHop => Road::SharedHop,
             Kind::Cookie | Kind::LoginEachPost | Kind::Cursor | Kind::RetryingLibrary => Road::Post,
         }
@@ -69,6 +83,36 @@ impl Kind {
 
     fn keeps_cookies(self) -> bool {
         matches!(self, Kind::Cookie | Kind::Cursor | Kind::RetryingLibrary | Kind::SharedHop)
+    }
+
+    /// It keeps mod-sequences, and comes back by them.
+    pub fn counts(self) -> bool {
+        matches!(self, Kind::Qresync { .. } | Kind::Condstore | Kind::Notify { counting: true, .. })
+    }
+
+    /// It says QRESYNC.
+    pub fn resynchronises(self) -> bool {
+        self.counts() && self != Kind::Condstore
+    }
+
+    /// Removals may come at any time: message numbers mean nothing in what it says (RFC 5465 5.3).
+    pub fn speaks_in_uids(self) -> bool {
+        matches!(self, Kind::Notify { delayed: false, .. })
+    }
+
+    /// What it asks to be notified of.
+    fn notify(self) -> Option<&'static str> {
+        match self {
+            Kind::Notify { delayed: true, .. } => Some(
+                "NOTIFY SET STATUS (selected-delayed (MessageNew MessageExpunge FlagChange)) \
+                 (personal (MessageNew MessageExpunge FlagChange MailboxName))",
+            ),
+            Kind::Notify { delayed: false, .. } => Some(
+                "NOTIFY SET STATUS (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange)) \
+                 (personal (MessageNew MessageExpunge FlagChange MailboxName))",
+            ),
+            _ => None,
+        }
     }
 }
 
@@ -115,10 +159,7 @@ impl Handset {
     pub fn new(kind: Kind, user: &str, password: &str) -> Handset {
         Handset {
             kind,
-            replica: match kind {
-                Kind::Qresync { .. } => Replica::counting(),
-                kind => Replica::new(kind == Kind::Cursor),
-            },
+            replica: Replica::of(kind),
             login: format!("LOGIN {} {}", quote(user), quote(password)),
             cookie: None,
             must_login: true,
@@ -134,27 +175,8 @@ impl Handset {
         if self.must_login || self.kind == Kind::LoginEachPost {
             lines.push(&login);
         }
-        let mut own = Vec::new();
-        if let Kind::Qresync { named } = self.kind {
-            let selects =
-                |command: &&str| ["SELECT ", "EXAMINE "].iter().any(|verb| command.starts_with(verb));
-            if self.must_login {
-                // It knows nothing of where its session is, and means nothing by numbers before it has selected.
-                own.push("ENABLE QRESYNC".to_owned());
-                let select = commands.iter().copied().find(selects).map(str::to_owned);
-                let again = || self.replica.selected().map(|name| format!("SELECT {}", quote(name)));
-                own.extend(select.or_else(again).map(|select| self.replica.select(&select, named)));
-            } else {
-                let said = |command: &&str| match selects(command) {
-                    true => self.replica.select(command, named),
-                    false => (*command).to_owned(),
-                };
-                own.extend(commands.iter().map(said));
-            }
-            lines.extend(own.iter().map(String::as_str));
-        } else {
-            lines.extend(commands);
-        }
+        let own = self.own_words(commands);
+        lines.extend(own.iter().map(String::as_str));
         if let Kind::Pipelining { depth } = self.kind {
             // Whoever has not logged in yet waits for the answer: a NOOP before it would prove nothing.
             while !self.must_login && lines.len() < depth {
@@ -176,6 +198,26 @@ impl Handset {
         request
     }
 
+    /// The commands as this kind of handset says them.
+    fn own_words(&self, commands: &[&str]) -> Vec<String> {
+        let selects = |command: &&str| ["SELECT ", "EXAMINE "].iter().any(|verb| command.starts_with(verb));
+        let notify = self.kind.notify();
+        if !self.must_login || !self.kind.counts() && notify.is_none() {
+            let said = |command: &&str| match selects(command) {
+                true => self.replica.select(command),
+                false => (*command).to_owned(),
+            };
+            return commands.iter().map(said).collect();
+        }
+        // It knows nothing of where its session is, and means nothing by numbers before it has selected.
+        let enable = self.kind.resynchronises().then(|| "ENABLE QRESYNC".to_owned());
+        let again = || self.replica.selected().map(|name| format!("SELECT {}", quote(name)));
+        let select = commands.iter().copied().find(selects).map(str::to_owned);
+        let select = select.or_else(|| again().filter(|_| self.kind.counts()));
+        let select = select.map(|select| self.replica.select(&select));
+        [enable, select, notify.map(str::to_owned)].into_iter().flatten().collect()
+    }
+
     /// What the handset has to ask before it holds a whole replica again; nothing when it does.
     ///
     /// A mailbox that it was told to resynchronise is selected again; messages without UID and flags are fetched.
@@ -183,7 +225,8 @@ impl Handset {
         if self.must_login {
             return Some(self.request(&[]));
         }
-        let command = self.replica.missing()?;
+        let notify = self.kind.notify().filter(|_| !self.replica.is_notified());
+        let command = notify.map(str::to_owned).or_else(|| self.replica.missing())?;
         Some(self.request(&[&command]))
     }
 

@@ -5,6 +5,7 @@
 //! everything has come to rest, what the handset holds is the truth behind its filter. A failing seed replays exactly:
 //! `SIM_SEED=n`.
 
+pub mod cast;
 mod check;
 pub mod phone;
 mod plan;
@@ -13,8 +14,8 @@ mod rest;
 use crate::handset::Kind;
 use crate::world::mail::letter;
 use crate::world::rng::Rng;
-use crate::world::upstream::Traits;
 use crate::world::{Weakness, World};
+use cast::Cast;
 use phone::{Came, Phone};
 use pimap_types::command::{StoreChange, StoreMode};
 use pimap_types::{ConnectionId, Flag, Flags, MailboxName};
@@ -58,7 +59,12 @@ pub struct Lie {
 
 /// Runs one seed.
 pub fn run(seed: u64, weakness: Option<Weakness>) -> Result<(), Lie> {
-    let mut sim = Sim::new(seed, weakness);
+    run_with(seed, weakness, None)
+}
+
+/// Runs one seed with handsets and upstream of a choice: what they are there for can be shown.
+pub fn run_with(seed: u64, weakness: Option<Weakness>, cast: Option<Cast>) -> Result<(), Lie> {
+    let mut sim = Sim::new(seed, weakness, cast);
     let steps = 40 + sim.rng.below(160);
     let outcome = sim.go(steps);
     sim.gather();
@@ -66,52 +72,23 @@ pub fn run(seed: u64, weakness: Option<Weakness>) -> Result<(), Lie> {
 }
 
 impl Sim {
-    fn new(seed: u64, weakness: Option<Weakness>) -> Sim {
+    fn new(seed: u64, weakness: Option<Weakness>, cast: Option<Cast>) -> Sim {
         let mut rng = Rng::new(seed);
-        let traits = match rng.below(4) {
-            0 => Traits::POOR,
-            1 => Traits { notify: false, ..Traits::RICH },
-            2 => Traits {
-                mod_seqs: rng.chance(50),
-                uid_plus: rng.chance(50),
-                r#move: true,
-                notify: rng.chance(50),
-                mailboxes: true,
-                sort: false,
-                append: true,
-            },
-            _ => Traits::RICH,
-        };
-        // What a handset with QRESYNC could be lied to about shows when views change and it comes back often.
-        let counting = rng.chance(20);
-        let faults = Faults {
-            radio: counting || rng.chance(60),
-            crashes: rng.chance(40),
-            store: rng.chance(20),
-            upstream: rng.chance(25),
-            watcher: rng.chance(25),
-            clock: rng.chance(30),
-            filters: counting || rng.chance(60),
-            folders: rng.chance(15),
-            replaced: rng.chance(15),
-        };
+        let traits = cast::traits(&mut rng);
+        let cast = cast.unwrap_or_else(|| Cast::draw(&mut rng));
+        let faults = cast.faults(&mut rng);
+        let phones = cast.phones(&mut rng);
         let mut world = World::new(traits);
         world.seed(seed);
         world.weakness = weakness;
         world.upstream.mail.create(&MailboxName::new("Work"));
-        let many = 1 + usize::from(rng.chance(40));
-        let kind = |rng: &mut Rng| match counting {
-            true => Kind::Qresync { named: rng.chance(50) },
-            false => *rng.pick(&Kind::ALL),
-        };
-        let phones = (0..many).map(|n| Phone::new(kind(&mut rng), &format!("P{n}"))).collect();
         let mut sim = Sim { world, phones, rng, faults, transcript: Vec::new() };
-        let least = if counting { 4 } else { 0 };
+        let least = if cast == Cast::Mixed { 0 } else { 4 };
         for _ in 0..least + sim.rng.below(6) {
             sim.deliver();
         }
-        let kinds: Vec<Kind> = sim.phones.iter().map(|p| p.handset.kind).collect();
-        sim.note(format!("@ {traits:?} {faults:?} {kinds:?}"));
+        let kinds: Vec<(Kind, bool)> = sim.phones.iter().map(|p| (p.handset.kind, p.regular)).collect();
+        sim.note(format!("@ {traits:?} {faults:?} {cast:?} {kinds:?}"));
         sim
     }
 
@@ -210,6 +187,7 @@ impl Sim {
         let manners =
             Manners { mailboxes: &MAILBOXES, filters: self.faults.filters, folders: self.faults.folders };
         let phone = &mut self.phones[at];
+        let manners = Manners { filters: manners.filters && !phone.regular, ..manners };
         if self.rng.chance(25) && phone.catch_up(&mut self.world, &mut self.rng) {
             return;
         }

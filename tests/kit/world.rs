@@ -12,6 +12,7 @@ pub mod rng;
 mod sort;
 pub mod stage;
 pub mod upstream;
+mod weak;
 
 use conversation::Conversation;
 use gateway::Disk;
@@ -39,6 +40,14 @@ pub enum Weakness {
     IgnoresWhatFollows,
     /// Repeated requests are not recognised.
     ForgetsRequests,
+    /// STATUS lines that nobody asked for are lost now and then.
+    DropsStatus,
+    /// Removals are told whenever they happen, to those who asked for them with a command only.
+    DropsRemovals,
+    /// Handsets are told to know more than they were told (F38).
+    CountsAhead,
+    /// What is told to one regular client is told to another one.
+    MixesClients,
 }
 
 /// See the module.
@@ -63,6 +72,8 @@ pub struct World {
     touched: Vec<(MailboxName, UidRanges, bool)>,
     connected: u64,
     loads: u8,
+    /// A regular client went away while a command of its own ran, which may go on.
+    regular_lingers: bool,
 }
 
 impl World {
@@ -91,6 +102,7 @@ impl World {
             touched: Vec::new(),
             connected: 0,
             loads: 0,
+            regular_lingers: false,
         };
         world.upstream.today = world.now.date(0);
         world

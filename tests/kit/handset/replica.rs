@@ -7,14 +7,17 @@
 
 mod apply;
 mod counting;
+mod elsewhere;
 mod held;
 mod meaning;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use self::counting::Counting;
+use self::elsewhere::Elsewhere;
 use self::held::{Held, Row};
 use self::meaning::{Meaning, meaning};
+use super::Kind;
 use crate::response::{Flags, Lines, read};
 use crate::transcript::show;
 
@@ -52,12 +55,18 @@ pub struct Replica {
     /// The last cursor and what was held when it came; only a handset that wants cursors has one.
     cursor: Option<(String, Mailboxes)>,
     wants_cursors: bool,
-    /// A handset with QRESYNC.
+    /// A handset with QRESYNC or CONDSTORE.
     counting: Option<Counting>,
+    /// A handset with NOTIFY.
+    elsewhere: Option<Elsewhere>,
+    /// It wants to hear of removals at once.
+    uids_only: bool,
     /// What was held when the current request began.
     at_request: (Mailboxes, Option<String>, Option<String>),
     in_flight: VecDeque<(String, Meaning)>,
     selecting: Option<Selecting>,
+    /// A SELECT whose answer has not begun: what is told still is of the mailbox that is left (RFC 7162 3.2.11).
+    opening: Option<(String, bool)>,
     resumed: bool,
     session_told: bool,
     login_done: bool,
@@ -69,18 +78,20 @@ pub struct Replica {
 
 impl Replica {
     /// A replica that holds nothing.
-    pub fn new(wants_cursors: bool) -> Replica {
-        Replica { wants_cursors, ..Replica::default() }
-    }
-
-    /// A replica of a handset with QRESYNC that holds nothing.
-    pub fn counting() -> Replica {
-        Replica { counting: Some(Counting::default()), ..Replica::default() }
+    pub fn of(kind: Kind) -> Replica {
+        let notified = matches!(kind, Kind::Notify { .. });
+        Replica {
+            wants_cursors: kind == Kind::Cursor,
+            counting: kind.counts().then(|| Counting::of(kind)),
+            elsewhere: notified.then(Elsewhere::default),
+            uids_only: kind.speaks_in_uids(),
+            ..Replica::default()
+        }
     }
 
     /// A SELECT as the handset sends it.
-    pub(super) fn select(&self, command: &str, named: bool) -> String {
-        self.counting.as_ref().map_or_else(|| command.to_owned(), |counting| counting.select(command, named))
+    pub(super) fn select(&self, command: &str) -> String {
+        self.counting.as_ref().map_or_else(|| command.to_owned(), |counting| counting.select(command))
     }
 
     /// The mod-sequence up to which the selected mailbox is known; a handset without QRESYNC knows none.
@@ -155,6 +166,11 @@ impl Replica {
         lines.push(commands);
         for line in lines {
             if let Some((tag, meaning)) = meaning(&line) {
+                self.note_said(&tag, &line);
+                let held = self.selected.as_ref().and_then(|name| self.mailboxes.get(name));
+                if let Some(counting) = &mut self.counting {
+                    counting.note_said(&tag, &line, held);
+                }
                 self.in_flight.push_back((tag, meaning));
                 if self.in_flight.len() == 1 {
                     self.answer_begins();
@@ -167,7 +183,8 @@ impl Replica {
     pub fn hear(&mut self, bytes: &[u8]) {
         self.lines.push(bytes);
         while let Some(line) = self.lines.next() {
-            let heard = read(&line).and_then(|response| self.apply(response));
+            let counted = self.hear_elsewhere(&line);
+            let heard = counted.and_then(|()| read(&line)).and_then(|response| self.apply(response));
             if let Err(lie) = heard {
                 self.lies.push(format!("{lie}: {}", show(&line)));
             }
@@ -200,6 +217,7 @@ impl Replica {
         }
         self.forget_in_flight();
         self.drop_all_but_caches();
+        self.forget_elsewhere();
         unsure
     }
 
@@ -221,10 +239,13 @@ impl Replica {
         let Some(held) = held else {
             return Some(format!("SELECT {}", super::quote(name)));
         };
+        if let Some(command) = self.counting.as_ref().and_then(|counting| counting.missing(name, held)) {
+            return Some(command);
+        }
         let unknown = |row: &Row| row.uid.is_none() || row.flags.is_none();
         let first = held.rows.iter().position(unknown)? + 1;
         let last = held.rows.iter().rposition(unknown)? + 1;
-        if first == 1 && last == held.rows.len() {
+        if self.uids_only || first == 1 && last == held.rows.len() {
             return Some("UID FETCH 1:* (UID FLAGS)".to_owned());
         }
         Some(format!("FETCH {first}:{last} (UID FLAGS)"))
@@ -256,6 +277,7 @@ impl Replica {
     fn forget_in_flight(&mut self) {
         self.in_flight.clear();
         self.selecting = None;
+        self.opening = None;
         self.resumed = false;
         self.session_told = false;
         self.lines.clear();

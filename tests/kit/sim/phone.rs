@@ -45,8 +45,10 @@ struct Talk {
 pub struct Phone {
     /// The handset.
     pub handset: Handset,
-    /// Its device.
+    /// Its device; a name of its own only for one without.
     pub device: String,
+    /// It logs in without a device: its session is as long as its connection.
+    pub regular: bool,
     /// Mailbox, UIDs and certainty of what the latest requests meant to change.
     pub meant: VecDeque<(BTreeSet<u32>, bool)>,
     /// Connections whose death the gateway has not noticed yet.
@@ -77,6 +79,7 @@ impl Phone {
         Phone {
             handset: Handset::new(kind, &format!("joe#{device}"), crate::world::conversation::PASSWORD),
             device: device.to_owned(),
+            regular: false,
             meant: VecDeque::new(),
             zombies: Vec::new(),
             departing: Vec::new(),
@@ -84,6 +87,12 @@ impl Phone {
             talk: None,
             said: Vec::new(),
         }
+    }
+
+    /// The same as a regular client, of which any number may be there at once.
+    pub fn regular(kind: Kind, name: &str) -> Phone {
+        let handset = Handset::new(kind, "joe", crate::world::conversation::PASSWORD);
+        Phone { handset, regular: true, ..Phone::new(kind, name) }
     }
 
     /// Whether nothing is under way.

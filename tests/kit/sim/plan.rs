@@ -44,19 +44,19 @@ pub struct Manners<'a> {
 pub fn plan(handset: &Handset, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
     let mut plan = Plan::default();
     let most = match handset.kind {
-        Kind::Strict | Kind::Qresync { .. } => 1,
+        Kind::Strict | Kind::Qresync { .. } | Kind::Condstore | Kind::Notify { .. } => 1,
         Kind::Pipelining { depth } => depth.min(4),
         _ => 4,
     };
     let many = 1 + rng.below(most);
     let mut view = View::of(handset);
-    if matches!(handset.kind, Kind::Qresync { .. }) && manners.filters && rng.chance(15) {
+    if handset.kind.counts() && manners.filters && rng.chance(15) {
         // Views that change are what it comes back to (F39).
         plan.commands.push(format!("XSETPIMAPPREF PIMAP_XFILTER (INBOX V F{})", rng.below(CRITERIA.len())));
         return plan;
     }
     if let (Some(since), true) = (handset.replica.known_mod_seq(), rng.chance(15)) {
-        return counted(&view, since, manners, rng);
+        return counted(&view, since, handset.kind, manners, rng);
     }
     for _ in 0..many {
         let command = match rng.below(100) {
@@ -81,6 +81,8 @@ struct View {
     uids: Vec<Option<u32>>,
     /// Numbers still mean what the handset holds.
     numbers: bool,
+    /// They are not used all the same.
+    uids_only: bool,
     over: bool,
 }
 
@@ -88,7 +90,8 @@ impl View {
     fn of(handset: &Handset) -> View {
         let selected = handset.replica.selected().map(str::to_owned);
         let uids = selected.as_deref().and_then(|name| handset.replica.uids(name));
-        View { numbers: uids.is_some(), uids: uids.unwrap_or_default(), selected, over: false }
+        let uids_only = handset.kind.speaks_in_uids();
+        View { numbers: uids.is_some(), uids_only, uids: uids.unwrap_or_default(), selected, over: false }
     }
 }
 
@@ -137,7 +140,7 @@ fn on_messages(view: &mut View, plan: &mut Plan, manners: &Manners<'_>, rng: &mu
         return match rng.below(5) {
             0 => "UID FETCH 1:* (FLAGS)".to_owned(),
             1 => "UID SEARCH UNSEEN".to_owned(),
-            2 => "SEARCH FLAGGED".to_owned(),
+            2 if !view.uids_only => "SEARCH FLAGGED".to_owned(),
             3 => append(manners, rng),
             _ => {
                 plan.meant.extend(view.uids.iter().flatten());
@@ -149,8 +152,9 @@ fn on_messages(view: &mut View, plan: &mut Plan, manners: &Manners<'_>, rng: &mu
     }
     let at = rng.below(view.uids.len());
     let uid = view.uids[at];
-    let (by_uid, name) = match uid.filter(|_| rng.chance(40)) {
+    let (by_uid, name) = match uid.filter(|_| view.uids_only || rng.chance(40)) {
         Some(uid) => ("UID ", uid),
+        None if view.uids_only => return "UID FETCH 1:* (FLAGS)".to_owned(),
         None => ("", at as u32 + 1),
     };
     let mean = |plan: &mut Plan| {
@@ -183,13 +187,13 @@ fn on_messages(view: &mut View, plan: &mut Plan, manners: &Manners<'_>, rng: &mu
 }
 
 /// What a handset says that counts.
-fn counted(view: &View, since: u64, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
+fn counted(view: &View, since: u64, kind: Kind, manners: &Manners<'_>, rng: &mut Rng) -> Plan {
     let mut plan = Plan::default();
     let at = rng.below(view.uids.len().max(1));
     let uid = view.uids.get(at).copied().flatten();
     let command = match rng.below(5) {
-        0 => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)"),
-        1 => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since})"),
+        0 if kind.resynchronises() => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since} VANISHED)"),
+        0 | 1 => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since})"),
         2 => format!("STATUS {} (HIGHESTMODSEQ)", rng.pick(manners.mailboxes)),
         3 => format!("UID SEARCH MODSEQ {since}"),
         _ => match uid {

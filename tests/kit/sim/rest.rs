@@ -16,18 +16,21 @@ impl Sim {
         if !self.faults.filters {
             return Ok(());
         }
+        let Some(first) = self.phones.iter().position(|phone| !phone.regular) else { return Ok(()) };
+        // Some say nothing of their own with their LOGIN.
+        self.ask(first, &["NOOP".to_owned()])?;
         let define = |(at, criteria): (usize, &&str)| format!("XFILTER SET F{at} \"\" ({criteria})");
         for command in
             CRITERIA.iter().enumerate().map(define).chain([format!("XFILTER SET {REDEFINED} \"\" (ALL)")])
         {
-            self.ask(0, &[command])?;
+            self.ask(first, &[command])?;
         }
         Ok(())
     }
 
     /// A handset with QRESYNC begins where it has something to come back to.
     pub(super) fn begin_counting(&mut self, at: usize) -> Found {
-        if !matches!(self.phones[at].handset.kind, Kind::Qresync { .. }) {
+        if !self.phones[at].handset.kind.counts() {
             return Ok(());
         }
         self.ask(at, &["SELECT INBOX".to_owned()])?;
@@ -44,6 +47,35 @@ impl Sim {
         self.check_pushes()?;
         for at in 0..self.phones.len() {
             self.check_truth(at, false)?;
+            self.check_elsewhere(at)?;
+        }
+        Ok(())
+    }
+
+    /// What a handset with NOTIFY counts in mailboxes that it does not look at is there behind its filter.
+    fn check_elsewhere(&mut self, at: usize) -> Found {
+        if !matches!(self.phones[at].handset.kind, Kind::Notify { .. }) {
+            return Ok(());
+        }
+        if self.faults.folders || self.faults.replaced {
+            // Where upstream does not tell of mailboxes, they are looked at now and then.
+            self.world.pass(31_000);
+            self.quiet()?;
+        }
+        self.catch_up(at)?;
+        for name in self.phones[at].handset.replica.in_doubt() {
+            if self.world.mailbox(&MailboxName::new(&name)).is_some() {
+                self.ask(at, &[format!("STATUS {name} (MESSAGES UIDNEXT UIDVALIDITY)")])?;
+            }
+        }
+        for name in MAILBOXES {
+            let criteria = self.view_filter(at, name)?;
+            let Some(truth) = check::truth(&mut self.world, &MailboxName::new(name), &criteria) else {
+                continue;
+            };
+            if let Some(lie) = self.phones[at].handset.replica.compare_elsewhere(name, &truth) {
+                return Err(vec![format!("{} ({criteria}): {lie}", self.phones[at].device)]);
+            }
         }
         Ok(())
     }
@@ -55,7 +87,7 @@ impl Sim {
         for at in 0..self.phones.len() {
             for name in MAILBOXES {
                 if self.world.mailbox(&MailboxName::new(name)).is_some() {
-                    if matches!(self.phones[at].handset.kind, Kind::Qresync { .. }) {
+                    if self.phones[at].handset.kind.counts() {
                         // What it cached, however long ago, is all it comes back with.
                         let Sim { phones, world, rng, .. } = self;
                         phones[at].lose_radio(world, rng);
@@ -175,6 +207,9 @@ impl Sim {
 
     /// The criteria of the view filter of a mailbox, as the gateway tells them.
     fn view_filter(&mut self, at: usize, mailbox: &str) -> Result<String, Vec<String>> {
+        if self.phones[at].regular {
+            return Ok("ALL".to_owned());
+        }
         let heard = self.answer_to(at, "XGETPIMAPPREFS (PIMAP_XFILTER)")?;
         let mut active: BTreeMap<(String, char), String> = BTreeMap::new();
         for group in heard.split('(').skip(2) {

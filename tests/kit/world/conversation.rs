@@ -129,6 +129,8 @@ pub struct Conversation {
     input_ended: bool,
     pipelined: bool,
     logging_out: bool,
+    /// It logged in without a device.
+    pub regular: bool,
     /// A rig weakened on purpose: says that nothing follows, or that nobody pipelines.
     pub blind: bool,
 }
@@ -165,6 +167,7 @@ impl Conversation {
             input_ended: batch,
             pipelined: false,
             logging_out: false,
+            regular: false,
             blind: false,
         }
     }
@@ -454,6 +457,7 @@ impl Conversation {
         }
         let mail_address = format!("{}@example.org", login.local);
         let (command, device) = ("LOGIN", login.device);
+        self.regular = device.is_none();
         self.join(OpenBy::Login { tag, command, device, mail_address, credential_epoch: 1 }, inputs);
         self.joining = Some(Joining::Login);
     }

@@ -85,6 +85,7 @@ impl Stage for WorldStage {
             "rich" => Traits::RICH,
             "poor" => Traits::POOR,
             "no UIDPLUS" => Traits { uid_plus: false, ..Traits::RICH },
+            "no IDLE" => Traits { idle: false, ..Traits::POOR },
             "no NOTIFY" => Traits { notify: false, ..Traits::RICH },
             _ => return Err(format!("no such upstream: {value}")),
         };

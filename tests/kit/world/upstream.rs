@@ -21,14 +21,18 @@ use std::collections::{BTreeSet, VecDeque};
 /// What the server can do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Traits {
-    /// CONDSTORE and QRESYNC.
+    /// CONDSTORE.
     pub mod_seqs: bool,
+    /// QRESYNC, which has CONDSTORE in it: it tells by UID what is gone.
+    pub qresync: bool,
     /// UIDPLUS.
     pub uid_plus: bool,
     /// MOVE.
     pub r#move: bool,
     /// NOTIFY.
     pub notify: bool,
+    /// IDLE: the mailbox that is open is heard of at once.
+    pub idle: bool,
     /// Everything about mailboxes: NAMESPACE, CHILDREN, LIST-EXTENDED, SPECIAL-USE, STATUS=SIZE.
     pub mailboxes: bool,
     /// SORT, THREAD and WITHIN.
@@ -41,19 +45,23 @@ impl Traits {
     /// A server that has everything.
     pub const RICH: Traits = Traits {
         mod_seqs: true,
+        qresync: true,
         uid_plus: true,
         r#move: true,
         notify: true,
+        idle: true,
         mailboxes: true,
         sort: true,
         append: true,
     };
-    /// A server that has nothing.
+    /// A server that has nothing but IDLE.
     pub const POOR: Traits = Traits {
         mod_seqs: false,
+        qresync: false,
         uid_plus: false,
         r#move: false,
         notify: false,
+        idle: true,
         mailboxes: false,
         sort: false,
         append: false,
@@ -63,7 +71,8 @@ impl Traits {
     pub fn announced(self) -> Announced {
         let rich = [
             (self.mod_seqs, "CONDSTORE"),
-            (self.mod_seqs, "QRESYNC"),
+            (self.qresync, "QRESYNC"),
+            (self.idle, "IDLE"),
             (self.uid_plus, "UIDPLUS"),
             (self.r#move, "MOVE"),
             (self.notify, "NOTIFY"),
@@ -81,7 +90,7 @@ impl Traits {
             (self.append, "BINARY"),
         ];
         let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
-        Announced::new(["IMAP4REV1", "IDLE"].into_iter().chain(has))
+        Announced::new(["IMAP4REV1"].into_iter().chain(has))
     }
 }
 
@@ -144,6 +153,8 @@ pub struct Upstream {
     wanted: bool,
     /// Mailboxes that changed and are told of by the next poll.
     unpolled: BTreeSet<MailboxName>,
+    /// What a NOOP in the open mailbox will be told, where there is no IDLE.
+    unheard: Vec<UpstreamEvent>,
 }
 
 impl Upstream {
@@ -163,6 +174,7 @@ impl Upstream {
             watching: false,
             wanted: false,
             unpolled: BTreeSet::new(),
+            unheard: Vec::new(),
         }
     }
 
@@ -195,6 +207,7 @@ impl Upstream {
         let Some(first) = self.watch.first.clone().filter(|first| left.as_ref() != Some(first)) else {
             return;
         };
+        self.unheard.clear();
         // What was on its way about the mailbox that is left is lost with it; the one that is opened tells its numbers.
         self.events.extend(left.map(look_at));
         let event = self.status_event(&first);
@@ -285,13 +298,15 @@ impl Upstream {
         let announced = self.traits.announced();
         self.events.push_back(UpstreamEvent::Back { notify, mod_seqs, uid_plus, r#move, announced });
         self.unpolled.clear();
+        self.unheard.clear();
     }
 
-    /// Polls by STATUS the mailboxes that the watching connection does not hear of.
+    /// Polls by STATUS the mailboxes that the watching connection does not hear of, and the open one by NOOP.
     pub fn poll(&mut self) {
         if !self.watching {
             return;
         }
+        self.events.append(&mut VecDeque::from(std::mem::take(&mut self.unheard)));
         for mailbox in std::mem::take(&mut self.unpolled) {
             let event = self.status_event(&mailbox);
             self.events.push_back(event);
@@ -312,14 +327,13 @@ impl Upstream {
         if !self.watching || uids.is_empty() {
             return;
         }
-        let is_open = self.watch.first.as_ref() == Some(mailbox);
-        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| is_open) else {
+        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| self.hears(mailbox)) else {
             return self.elsewhere(mailbox);
         };
         let facts = state.facts(|uid, _| uids.contains(&uid), self.traits.mod_seqs);
         let (mailbox, uid_validity) = (mailbox.clone(), state.uid_validity);
         // A server that speaks in numbers only lets the watcher say "look now" (F47); flags come with their UID here.
-        self.events.push_back(UpstreamEvent::Changed { mailbox, uid_validity, facts });
+        self.tell_open(UpstreamEvent::Changed { mailbox, uid_validity, facts });
     }
 
     /// Messages are gone.
@@ -327,16 +341,15 @@ impl Upstream {
         if !self.watching || uids.is_empty() {
             return;
         }
-        let is_open = self.watch.first.as_ref() == Some(mailbox);
-        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| is_open) else {
+        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| self.hears(mailbox)) else {
             return self.elsewhere(mailbox);
         };
-        if !self.traits.mod_seqs {
-            return self.events.push_back(look_at(mailbox.clone()));
+        if !self.traits.qresync {
+            return self.tell_open(look_at(mailbox.clone()));
         }
         let uids = UidRanges::from_uids(uids.iter().filter_map(|uid| Uid::new(*uid)));
         let (mailbox, uid_validity) = (mailbox.clone(), state.uid_validity);
-        self.events.push_back(UpstreamEvent::Vanished { mailbox, uid_validity, uids });
+        self.tell_open(UpstreamEvent::Vanished { mailbox, uid_validity, uids });
     }
 
     /// Mailboxes were created, renamed or deleted.
@@ -382,6 +395,18 @@ impl Upstream {
         if self.watching {
             self.events.push_back(look_at(mailbox.clone()));
         }
+    }
+
+    /// An event of the mailbox that is open on the watching connection, at once or with its next NOOP.
+    fn tell_open(&mut self, event: UpstreamEvent) {
+        match self.traits.idle || self.traits.notify {
+            true => self.events.push_back(event),
+            false => self.unheard.push(event),
+        }
+    }
+
+    fn hears(&self, mailbox: &MailboxName) -> bool {
+        self.watch.first.as_ref() == Some(mailbox)
     }
 
     fn elsewhere(&mut self, mailbox: &MailboxName) {

@@ -8,7 +8,19 @@ impl Replica {
     pub(super) fn answer_begins(&mut self) {
         self.resumed = false;
         self.session_told = false;
-        let Some((_, Meaning::Select(name, knowing))) = self.in_flight.front().cloned() else { return };
+        if let Some((_, Meaning::Select(name, knowing))) = self.in_flight.front().cloned() {
+            self.opening = Some((name, knowing));
+            // Only to whoever is notified is anything told that was not asked for.
+            if self.elsewhere.is_none() {
+                self.opens();
+            }
+        }
+    }
+
+    /// The answer to a SELECT begins: with CLOSED, or with the first that it always tells of its mailbox.
+    fn opens(&mut self) {
+        let Some((name, knowing)) = self.opening.take() else { return };
+        self.leaves_for(&name);
         self.selecting = Some(Selecting {
             before: self.mailboxes.clone(),
             selected_before: self.selected.replace(name.clone()),
@@ -27,9 +39,18 @@ impl Replica {
     pub(super) fn apply(&mut self, response: Response) -> Result<(), String> {
         let active = self.in_flight.front().map(|(_, meaning)| meaning.clone());
         let login = active == Some(Meaning::Login);
+        let first = match &response {
+            Response::Condition(condition) => condition.code("CLOSED").is_some(),
+            Response::Other(name) => name == "FLAGS",
+            response => *response == Response::Resync,
+        };
+        if first {
+            self.opens();
+        }
         match response {
             Response::Exists(count) => self.exists(count),
             Response::Expunge(number) => match active {
+                None if self.uids_only && self.is_notified() => self.expunge(number),
                 None => Err("EXPUNGE while no command is in progress".to_owned()),
                 Some(Meaning::Numbers { by_uid: false, .. }) => {
                     Err("EXPUNGE inside FETCH, STORE, SEARCH or COPY".to_owned())
@@ -37,6 +58,7 @@ impl Replica {
                 Some(_) => self.expunge(number),
             },
             Response::Vanished { earlier, uids } => match active {
+                None if self.uids_only && self.is_notified() && !earlier => self.vanished(earlier, &uids),
                 None => Err("VANISHED while no command is in progress (NQ-038)".to_owned()),
                 Some(Meaning::Numbers { by_uid: false, .. }) => {
                     Err("VANISHED inside FETCH, STORE, SEARCH or COPY (NQ-038)".to_owned())
@@ -222,12 +244,17 @@ impl Replica {
             return Err(format!("answered out of turn, {} is due", front.unwrap_or("nothing")));
         }
         let Some((_, meaning)) = self.in_flight.pop_front() else { return Ok(()) };
+        if condition.is_ok() {
+            self.opens();
+        }
+        let unopened = self.opening.take().is_some();
         let mut settled = self.settle_select();
         if let Some(counting) = &mut self.counting {
             counting.hear_condition(condition)?;
         }
         let selecting = self.selecting.take();
         let session_told = self.session_told;
+        self.answered_elsewhere(tag, condition.is_ok());
         match meaning {
             Meaning::Login if condition.is_ok() => {
                 self.login_done = true;
@@ -243,6 +270,12 @@ impl Replica {
                 self.session = None;
                 self.hold_nothing();
             }
+            Meaning::Select(..) if unopened => {
+                if condition.status != "BAD" {
+                    self.leaves();
+                    self.selected = None;
+                }
+            }
             Meaning::Select(..) if !condition.is_ok() => {
                 // RFC 3501 6.3.1: after a failed SELECT no mailbox is selected; BAD changes nothing.
                 if let Some(selecting) = selecting {
@@ -253,7 +286,10 @@ impl Replica {
             // Whoever counts is told what STORE left, silent or not (NQ-035).
             Meaning::Numbers { silent: true, .. } if self.counting.is_none() => self.forget_flags(),
             Meaning::Login => {}
-            meaning => settled = settled.and(self.cache(matches!(meaning, Meaning::Select(..)))),
+            meaning => {
+                let selected = matches!(meaning, Meaning::Select(..));
+                settled = settled.and(self.cache(selected, tag, condition.is_ok()));
+            }
         }
         self.answer_begins();
         settled

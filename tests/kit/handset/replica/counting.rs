@@ -1,15 +1,22 @@
 //! What a handset with QRESYNC does besides (RFC 7162 6): it caches each mailbox at every tagged answer, with the mod-sequence up to
 //! which it then knew it, drops everything else when the connection breaks, and comes back by `SELECT (QRESYNC …)` alone. It believes
-//! neither what a resumed session tells it at LOGIN nor that the session still is the one it had.
+//! neither what a resumed session tells it at LOGIN nor that the session still is the one it had. With CONDSTORE alone it
+//! compares UIDs, and asks for the flags that changed since.
 
 use super::held::Row;
-use super::{Held, Replica};
+use super::{Held, Kind, Replica};
 use crate::response::{Condition, Fetched, Flags};
 use std::collections::BTreeMap;
 
 /// The caches of a handset that counts, and what it heard since the last tagged answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counting {
+    /// QRESYNC was enabled; else CONDSTORE is all there is.
+    qresync: bool,
+    /// It names the UIDs that it knows.
+    named: bool,
+    /// With CONDSTORE: a mailbox that was selected anew and is being compared with its cache.
+    comparing: Option<Comparing>,
     caches: BTreeMap<String, Cache>,
     /// The highest MODSEQ seen.
     seen: u64,
@@ -28,15 +35,35 @@ struct Cache {
     messages: BTreeMap<u32, Option<Flags>>,
 }
 
+/// CONDSTORE's way back into a mailbox: UIDs first, then the flags changed since; what is left is as it was cached.
+#[derive(Debug, Clone)]
+struct Comparing {
+    mailbox: String,
+    /// What SELECT said is known when this is over.
+    then: u64,
+    /// The command that asks for what changed.
+    asked: Option<String>,
+}
+
 impl Counting {
-    /// A SELECT as this handset sends it, with what it knows of the mailbox; `named`: with the UIDs it knows.
-    pub(super) fn select(&self, command: &str, named: bool) -> String {
+    /// A handset of that kind with nothing cached.
+    pub(super) fn of(kind: Kind) -> Counting {
+        let named = kind == Kind::Qresync { named: true };
+        Counting { qresync: kind.resynchronises(), named, ..Counting::default() }
+    }
+
+    /// A SELECT as this handset sends it, with what it knows of the mailbox.
+    pub(super) fn select(&self, command: &str) -> String {
+        if !self.qresync {
+            return format!("{command} (CONDSTORE)");
+        }
         let name = command.split_once(' ').map_or("", |(_, name)| name);
         let Some(cache) = self.caches.get(name).filter(|cache| cache.known > 0) else {
             return command.to_owned();
         };
         let uids: Vec<String> = cache.messages.keys().map(u32::to_string).collect();
-        let known = if named && !uids.is_empty() { format!(" {}", uids.join(",")) } else { String::new() };
+        let known =
+            if self.named && !uids.is_empty() { format!(" {}", uids.join(",")) } else { String::new() };
         format!("{command} (QRESYNC ({} {}{known}))", cache.uid_validity, cache.known)
     }
 
@@ -45,9 +72,29 @@ impl Counting {
         self.caches.get(mailbox).map_or(0, |cache| cache.known)
     }
 
+    /// What it has to ask before it can compare a mailbox with its cache.
+    pub(super) fn missing(&self, mailbox: &str, held: &Held) -> Option<String> {
+        self.comparing.as_ref().filter(|comparing| comparing.mailbox == mailbox)?;
+        if held.rows.iter().any(|row| row.uid.is_none()) {
+            return Some("UID FETCH 1:* (UID)".to_owned());
+        }
+        Some(format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {})", self.known(mailbox)))
+    }
+
+    /// A command is sent; `held`: what is held of the selected mailbox then.
+    pub(super) fn note_said(&mut self, tag: &str, line: &[u8], held: Option<&Held>) {
+        let known = self.comparing.as_ref().map(|comparing| self.known(&comparing.mailbox));
+        let (Some(comparing), Some(held), Some(known)) = (&mut self.comparing, held, known) else { return };
+        let asks = String::from_utf8_lossy(line).ends_with(&format!("(FLAGS) (CHANGEDSINCE {known})"));
+        if asks && held.rows.iter().all(|row| row.uid.is_some()) {
+            comparing.asked = Some(tag.to_owned());
+        }
+    }
+
     /// A SELECT's answer begins.
     pub(super) fn select_begins(&mut self, resynchronising: bool) {
         (self.resynchronising, self.seen, self.told) = (resynchronising, 0, None);
+        self.comparing = None;
         self.gone.clear();
     }
 
@@ -75,6 +122,9 @@ impl Replica {
         let Some(counting) = &mut self.counting else {
             return Err("VANISHED, and QRESYNC was never enabled".to_owned());
         };
+        if !counting.qresync {
+            return Err("VANISHED, and CONDSTORE alone was enabled (RFC 7162 3.2.10)".to_owned());
+        }
         let selecting = self.selecting.is_some();
         if earlier && selecting {
             counting.gone.extend_from_slice(uids);
@@ -111,9 +161,12 @@ impl Replica {
     }
 
     /// A tagged answer: what was heard is believed, and cached (RFC 7162 6).
-    pub(super) fn cache(&mut self, selected: bool) -> Result<(), String> {
+    pub(super) fn cache(&mut self, selected: bool, tag: &str, done: bool) -> Result<(), String> {
         let Some(mut counting) = self.counting.take() else { return Ok(()) };
         let result = match self.selected.clone() {
+            Some(name) if !counting.qresync && self.compares(&mut counting, &name, selected, tag, done) => {
+                Ok(())
+            }
             Some(name) => self.cache_mailbox(&mut counting, &name, selected),
             None => Ok(()),
         };
@@ -145,9 +198,42 @@ impl Replica {
         Ok(())
     }
 
+    /// CONDSTORE's way back: whether the mailbox is still being compared with its cache, which is not to be touched meanwhile.
+    fn compares(
+        &mut self,
+        counting: &mut Counting,
+        name: &str,
+        selected: bool,
+        tag: &str,
+        done: bool,
+    ) -> bool {
+        let Some(held) = self.mailboxes.get_mut(name).filter(|held| !held.stale) else { return false };
+        let cached = counting
+            .caches
+            .get(name)
+            .filter(|cache| cache.known > 0 && held.uid_validity == Some(cache.uid_validity));
+        let Some(cache) = cached else { return false };
+        if selected {
+            let Some(then) = counting.told else { return false };
+            counting.comparing = Some(Comparing { mailbox: name.to_owned(), then, asked: None });
+            return true;
+        }
+        let Some(comparing) = counting.comparing.as_ref().filter(|c| c.mailbox == name) else { return false };
+        if comparing.asked.as_deref() != Some(tag) || !done {
+            return true;
+        }
+        for row in held.rows.iter_mut().filter(|row| row.flags.is_none()) {
+            row.flags = row.uid.and_then(|uid| cache.messages.get(&uid).cloned().flatten());
+        }
+        counting.told = counting.told.or(Some(comparing.then));
+        counting.comparing = None;
+        false
+    }
+
     /// The connection is lost: nothing but the caches is believed.
     pub(super) fn drop_all_but_caches(&mut self) {
         if let Some(counting) = &mut self.counting {
+            counting.comparing = None;
             (counting.seen, counting.told, counting.resynchronising) = (0, None, false);
             counting.gone.clear();
             for held in self.mailboxes.values_mut() {
