@@ -76,11 +76,22 @@ impl Dovecot {
             fs::write(scratch.join("dovecot.conf"), config(&scratch, &users, ports, riches))
                 .expect("dovecot.conf");
             if let Some(process) = launch(&scratch, ports) {
-                return Dovecot { process, scratch, ports, certificate };
+                let dovecot = Dovecot { process, scratch, ports, certificate };
+                dovecot.settle("joe");
+                return dovecot;
             }
         }
         let log = fs::read_to_string(scratch.join("dovecot.log")).unwrap_or_default();
         panic!("Dovecot does not start; `make setup` installs what it needs\n{log}");
+    }
+
+    /// Makes the mailboxes that everybody has, as they are for somebody who has had mail before. Without that, Dovecot makes
+    /// each when it is first opened, and answers one of two connections that open it at once with NO [ALREADYEXISTS].
+    pub fn settle(&self, user: &str) {
+        let mut client = self.login(user);
+        for mailbox in ["INBOX", "Drafts", "Sent", "Trash"] {
+            client.ok(&format!("STATUS {mailbox} (UIDVALIDITY)"));
+        }
     }
 
     /// Where IMAP is served, plain and with STARTTLS.

@@ -219,7 +219,7 @@ impl Imap {
         let reply = self.finish(&tag);
         assert!(reply.condition.is_ok(), "APPEND was answered with {:?}", reply.condition);
         let uid = reply.condition.code.get(2).and_then(|uid| uid.parse().ok());
-        uid.expect("APPENDUID with a UID")
+        uid.unwrap_or_else(|| panic!("no APPENDUID with a UID: {:?}", reply.condition))
     }
 
     /// Adds a message as a server without LITERAL+ and UIDPLUS takes it: waits to be asked for it, hears no UID.
