@@ -5,6 +5,8 @@ use pimap_tests::transcript::play_file;
 use pimap_tests::world::stage::WorldStage;
 use std::path::Path;
 
+#[path = "golden/counting.rs"]
+mod counting;
 #[path = "golden/notify.rs"]
 mod notify;
 

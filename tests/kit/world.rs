@@ -64,6 +64,8 @@ pub struct World {
     pub woken: BTreeSet<DeviceId>,
     /// Laws that were broken, as far as the world itself can see.
     pub broken: Vec<String>,
+    /// Upstream takes its time: questions are carried out and answered one by one, when the world says so.
+    pub hold_answers: bool,
     /// Something to do wrong.
     pub weakness: Option<Weakness>,
     account: Option<Account>,
@@ -95,6 +97,7 @@ impl World {
             disk: Disk::default(),
             woken: BTreeSet::new(),
             broken: Vec::new(),
+            hold_answers: false,
             weakness: None,
             account: Some(Account::new(AccountKey::new("joe"), options.clone(), [0; 32])),
             options,
@@ -180,14 +183,29 @@ impl World {
         }
     }
 
+    /// The oldest question that can be is carried out, or answered if it was.
+    fn answer_next(&mut self) -> bool {
+        (0..self.upstream.questions.len()).any(|at| self.execute(at) || self.answer(at))
+    }
+
+    /// The oldest question of a kind is carried out and answered.
+    pub fn answer_one(&mut self, kind: &str) -> bool {
+        (0..self.upstream.questions.len()).any(|at| {
+            let is_kind = format!("{:?}", self.upstream.questions[at].request).starts_with(kind);
+            if is_kind {
+                self.execute(at);
+            }
+            is_kind && self.answer(at)
+        })
+    }
+
     fn settle_step(&mut self) -> bool {
         let waiting = self.conversations.iter().find(|(_, c)| c.has_output()).map(|(id, _)| *id);
         if let Some(id) = waiting {
             self.hand_over(id);
             return true;
         }
-        let questions = 0..self.upstream.questions.len();
-        if questions.into_iter().any(|at| self.execute(at) || self.answer(at)) {
+        if !self.hold_answers && self.answer_next() {
             return true;
         }
         if self.deliver_event() {

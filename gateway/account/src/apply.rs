@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::connection::Owner;
+use crate::deliver::Event;
 use crate::mirror::{ECHOES_MAX, Facts};
 use pimap_filters::{Change, ChangeKind};
 use pimap_types::upstream::{Delta, FlagsReport, Synced};
@@ -205,6 +206,7 @@ impl Account {
             return;
         }
         mirror.version += 1;
+        let before = mirror.mod_seqs.highest();
         mirror.mod_seqs.touch(uid);
         mirror.uid_next = mirror.uid_next.max(uid.get().saturating_add(1));
         let flags = facts.as_ref().map(|f| f.flags.clone()).unwrap_or_default();
@@ -221,7 +223,8 @@ impl Account {
         let change = whole_change(ChangeKind::Arrival);
         for owner in self.owners() {
             if matches!(owner, Owner::Regular(_)) {
-                self.log_event(&owner, mailbox, uid, &flags, change, by == Some(&owner));
+                let event = Event { uid, flags: &flags, own: by == Some(&owner), before };
+                self.log_event(&owner, mailbox, &event, change);
             }
         }
         self.moved.insert(mailbox.clone());
@@ -241,6 +244,7 @@ impl Account {
             return;
         }
         mirror.version += 1;
+        let before_all = mirror.mod_seqs.highest();
         mirror.mod_seqs.touch(report.uid);
         self.dirty_mirrors.entry(mailbox.clone()).or_default();
         mirror.applied(report.uid, report.mod_seq);
@@ -252,10 +256,13 @@ impl Account {
             self.sync(mailbox);
         }
         self.moved.insert(mailbox.clone());
+        // Where the change takes the message out of one view the count rises once more, and another device must not be told that.
+        let event = Event { uid: report.uid, flags: &report.flags, own: false, before: before_all };
         for owner in self.owners() {
             if matches!(owner, Owner::Regular(_)) {
                 let change = whole_change(ChangeKind::FlagChange);
-                self.log_event(&owner, mailbox, report.uid, &report.flags, change, by == Some(&owner));
+                let event = Event { own: by == Some(&owner), ..event };
+                self.log_event(&owner, mailbox, &event, change);
             }
         }
         for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
@@ -270,16 +277,8 @@ impl Account {
             let before = (verdicts.views(mirror, report.uid), verdicts.notifies(report.uid));
             // Where facts are not there yet the verdict stays what it was; the synchronisation under way judges anew.
             let after = verdicts.judge(mirror, report.uid, today).unwrap_or(before);
-            self.change_verdict(
-                &id,
-                mailbox,
-                report.uid,
-                &report.flags,
-                before,
-                after,
-                ChangeKind::FlagChange,
-                own,
-            );
+            let event = Event { own, ..event };
+            self.change_verdict(&id, mailbox, &event, ChangeKind::FlagChange, before, after);
         }
     }
 
@@ -294,6 +293,7 @@ impl Account {
 
     fn apply_one_gone(&mut self, mailbox: &MailboxName, uid: Uid, by: Option<&Owner>) {
         let none = Flags::default();
+        let event = Event { uid, flags: &none, own: false, before: self.mod_seq_now(mailbox) };
         if let Some(mirror) = self.mirrors.get_mut(mailbox) {
             mirror.mod_seqs.left(uid);
         }
@@ -315,12 +315,12 @@ impl Account {
             if let Some(v) = self.devices.get_mut(&id).and_then(|d| d.verdicts.get_mut(mailbox)) {
                 v.forget(uid);
             }
-            self.log_event(&owner, mailbox, uid, &none, change, own);
+            self.log_event(&owner, mailbox, &Event { own, ..event }, change);
         }
         for owner in self.owners() {
             if matches!(owner, Owner::Regular(_)) {
                 let change = whole_change(ChangeKind::Removal);
-                self.log_event(&owner, mailbox, uid, &none, change, by == Some(&owner));
+                self.log_event(&owner, mailbox, &Event { own: by == Some(&owner), ..event }, change);
             }
         }
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };

@@ -98,6 +98,11 @@ impl Account {
         }
     }
 
+    /// The mailbox's mod-sequence of this moment.
+    pub(crate) fn mod_seq_now(&self, mailbox: &MailboxName) -> ModSeq {
+        self.mirrors.get(mailbox).map_or(ModSeq(1), |mirror| mirror.mod_seqs.highest())
+    }
+
     // === views ===
 
     /// A device's view of the mailbox is another than before, for whatever reason: what came into it counts as changed (F39).

@@ -14,6 +14,18 @@ use pimap_types::{
 /// An inband push that is not acknowledged within this time is told outband too (D5, F14), ms.
 const INBAND_UNPROVED_MS: i64 = 10_000;
 
+/// What happened to one message, the same for whomever it concerns.
+#[derive(Clone, Copy)]
+pub(crate) struct Event<'a> {
+    pub(crate) uid: Uid,
+    pub(crate) flags: &'a Flags,
+    /// A command of the very owner caused it.
+    pub(crate) own: bool,
+    /// The mod-sequence before it, and before all that it meant for the view of any device: whoever is not told of it must not be
+    /// told a higher one (F38).
+    pub(crate) before: ModSeq,
+}
+
 impl Account {
     /// Writes what is untold and may be told, as events of the selected mailbox.
     pub(crate) fn tell(&mut self, conn: ConnectionId, flush: Flush) {
@@ -102,11 +114,10 @@ impl Account {
         &mut self,
         owner: &Owner,
         mailbox: &MailboxName,
-        uid: Uid,
-        flags: &Flags,
+        event: &Event<'_>,
         change: Change,
-        own: bool,
     ) {
+        let Event { uid, flags, own, before } = *event;
         let event_filter = match owner {
             Owner::Device(id) => {
                 self.devices.get(id).map_or(EventFilter::None, |d| d.preferences.event_filter)
@@ -124,7 +135,6 @@ impl Account {
             return;
         }
         let log_events_max = self.options.log_events_max;
-        let before = self.mirrors.get(mailbox).map_or(ModSeq(1), |mirror| mirror.mod_seqs.before_last());
         let mut overflow = false;
         let wanted = self.connections_of(owner).first().map_or(Wanted::ALL, |conn| self.wanted(*conn, None));
         if let Some(session) = self.session_mut(owner) {

@@ -4,6 +4,7 @@
 use crate::account::Account;
 use crate::apply::whole_change;
 use crate::connection::Owner;
+use crate::deliver::Event;
 use pimap_filters::{Change, ChangeKind};
 use pimap_types::{DeviceId, Flags, MailboxName, Uid};
 use pimap_view::UidSet;
@@ -30,16 +31,8 @@ impl Account {
                 };
                 verdicts.queue.remove(&uid);
                 let own = verdicts.own.remove(uid);
-                self.change_verdict(
-                    &id,
-                    mailbox,
-                    uid,
-                    &flags,
-                    (false, false),
-                    after,
-                    ChangeKind::Arrival,
-                    own,
-                );
+                let event = Event { uid, flags: &flags, own, before: self.mod_seq_now(mailbox) };
+                self.change_verdict(&id, mailbox, &event, ChangeKind::Arrival, (false, false), after);
             }
         }
     }
@@ -71,7 +64,7 @@ impl Account {
             if let Some(v) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
                 v.assumed.remove(uid);
             }
-            self.rejudged(id, mailbox, uid, after, ChangeKind::Ageing, false);
+            self.rejudged(id, mailbox, uid, after);
         }
     }
 
@@ -109,6 +102,7 @@ impl Account {
             device.verdicts.insert(mailbox.clone(), Box::new(fresh));
         }
         let owner = Owner::Device(id.clone());
+        let mod_seq_before = self.mod_seq_now(mailbox);
         match told_live.or(before) {
             Some(before) => self.view_changed(mailbox, &before, &live),
             // All was in the view before, and what came since has counted as it came.
@@ -118,7 +112,8 @@ impl Account {
         for uid in gone {
             let change = Change { kind: ChangeKind::Removal, ..whole_change(ChangeKind::Ageing) };
             let change = Change { notification_before: false, ..change };
-            self.log_event(&owner, mailbox, uid, &Flags::default(), change, false);
+            let event = Event { uid, flags: &Flags::default(), own: false, before: mod_seq_before };
+            self.log_event(&owner, mailbox, &event, change);
         }
         for (uid, notified) in arrived {
             let change = Change {
@@ -129,7 +124,8 @@ impl Account {
                 notification_after: notified,
             };
             let flags = self.flags_of(mailbox, uid);
-            self.log_event(&owner, mailbox, uid, &flags, change, false);
+            let event = Event { uid, flags: &flags, own: false, before: mod_seq_before };
+            self.log_event(&owner, mailbox, &event, change);
         }
         if moved {
             self.notice_view(id, mailbox);
@@ -137,35 +133,27 @@ impl Account {
         self.moved.insert(mailbox.clone());
     }
 
-    /// A message's verdicts are others than before for a reason that is not upstream's.
-    pub(crate) fn rejudged(
-        &mut self,
-        id: &DeviceId,
-        mailbox: &MailboxName,
-        uid: Uid,
-        after: (bool, bool),
-        kind: ChangeKind,
-        own: bool,
-    ) {
+    /// A message's verdicts are others than before though upstream changed nothing: time passed, or they came late.
+    pub(crate) fn rejudged(&mut self, id: &DeviceId, mailbox: &MailboxName, uid: Uid, after: (bool, bool)) {
         let Some(mirror) = self.mirrors.get(mailbox) else { return };
         let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else { return };
         let before = (verdicts.views(mirror, uid), verdicts.notifies(uid));
         let flags = self.flags_of(mailbox, uid);
-        self.change_verdict(id, mailbox, uid, &flags, before, after, kind, own);
+        let event = Event { uid, flags: &flags, own: false, before: self.mod_seq_now(mailbox) };
+        self.change_verdict(id, mailbox, &event, ChangeKind::Ageing, before, after);
     }
 
-    #[allow(clippy::too_many_arguments)] // The two sides of a change, and whose it is; a struct would only rename them.
+    /// An event that may have changed a message's verdicts: whether it is in a device's view, and whether it notifies.
     pub(crate) fn change_verdict(
         &mut self,
         id: &DeviceId,
         mailbox: &MailboxName,
-        uid: Uid,
-        flags: &Flags,
+        event: &Event<'_>,
+        kind: ChangeKind,
         before: (bool, bool),
         after: (bool, bool),
-        kind: ChangeKind,
-        own: bool,
     ) {
+        let uid = event.uid;
         if let Some(v) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
             v.record(uid, after.0, after.1);
         }
@@ -179,6 +167,6 @@ impl Account {
             notification_before: before.1,
             notification_after: after.1,
         };
-        self.log_event(&Owner::Device(id.clone()), mailbox, uid, flags, change, own);
+        self.log_event(&Owner::Device(id.clone()), mailbox, event, change);
     }
 }

@@ -56,11 +56,6 @@ impl ModSeqs {
         ModSeq(self.highest)
     }
 
-    /// The value before the last change: what a handset may be told while it is not told of that change.
-    pub(crate) fn before_last(&self) -> ModSeq {
-        ModSeq(self.highest.saturating_sub(1).max(1))
-    }
-
     /// Something changed that is no message's: one left.
     pub(crate) fn left(&mut self, uid: Uid) {
         self.raise();

@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::connection::{Owner, Running};
 use crate::contract::{Count, Output};
+use crate::deliver::Event;
 use crate::verdict::VERDICT_LATE_MS;
 use pimap_filters::{Change, ChangeKind};
 use pimap_types::rows::StoreFault;
@@ -64,7 +65,7 @@ impl Account {
                 .filter_map(|uid| Some((uid, verdicts.judge(mirror, uid, today)?)))
                 .collect();
             for (uid, after) in judged {
-                self.rejudged(&id, &mailbox, uid, after, ChangeKind::Ageing, false);
+                self.rejudged(&id, &mailbox, uid, after);
             }
         }
     }
@@ -102,8 +103,10 @@ impl Account {
                 continue;
             }
             let flags = self.flags_of(&mailbox, uid);
+            let before = self.mod_seq_now(&mailbox);
             self.view_changed_by(&mailbox, uid, true);
-            self.log_event(&Owner::Device(id), &mailbox, uid, &flags, change, false);
+            let event = Event { uid, flags: &flags, own: false, before };
+            self.log_event(&Owner::Device(id), &mailbox, &event, change);
         }
     }
 

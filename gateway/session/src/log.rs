@@ -159,8 +159,12 @@ impl SessionLog {
         }
     }
 
-    /// The mod-sequence up to which the handset knows a mailbox, all being told that may be (RFC 7162 3.2).
+    /// The mod-sequence up to which the handset knows a mailbox, all being told that may be (RFC 7162 3.2). Of one that is not
+    /// selected nothing is told: there it is what the mailbox has come to, and tells the handset that it lacks something.
     pub fn known_mod_seq(&self, mailbox: &MailboxName, highest: ModSeq) -> ModSeq {
+        if self.selected.as_ref().is_none_or(|selected| selected.mailbox != *mailbox) {
+            return highest;
+        }
         let withheld_from = self.mailboxes.get(mailbox).and_then(|told| told.withheld_from);
         withheld_from.map_or(highest, |before| before.min(highest))
     }
@@ -240,7 +244,8 @@ impl SessionLog {
         told.marks.clear();
         told.resync = true;
         told.repeat_exists = false;
-        told.withheld_from = None;
+        // What was marked is given up, and what was offered may be lost: as long as nothing is told anew the handset knows nothing.
+        told.withheld_from = Some(ModSeq(1));
         told.told_max = 0;
         self.dirty.told.insert(mailbox.clone());
         // What was offered of it is moot: only a SELECT offered later speaks for it again.

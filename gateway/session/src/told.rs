@@ -1,7 +1,7 @@
 //! One mailbox as told within a session: the client view and the marks beside it.
 
 use crate::mark::{Class, Mark, Presence};
-use pimap_types::{Flags, ModSeq, Uid, UidValidity};
+use pimap_types::{Flags, ModSeq, Uid, UidRanges, UidValidity};
 use pimap_view::UidSet;
 use std::collections::BTreeMap;
 
@@ -105,6 +105,13 @@ impl Told {
     pub fn is_stale(&self) -> bool {
         let mut below = self.marks.range(..=Uid::new(self.told_max.max(1)).unwrap_or(UID_ONE));
         self.told_max > 0 && below.any(|(_, mark)| mark.presence == Presence::Arrived)
+    }
+
+    /// Messages that came and are untold: EXISTS is yet to announce them.
+    pub fn to_be_announced(&self) -> UidRanges {
+        let arrived =
+            |(uid, mark): &(&Uid, &Mark)| mark.presence == Presence::Arrived && uid.get() > self.told_max;
+        UidRanges::from_uids(self.marks.iter().filter(arrived).map(|(uid, _)| *uid))
     }
 
     /// Whether what is marked of the message must wait though everything else is told.

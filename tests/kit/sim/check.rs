@@ -58,7 +58,8 @@ pub fn compare_with_session(phone: &Phone, world: &World) -> Vec<String> {
         return found;
     }
     let Some(told) = session.told(&MailboxName::new(&name)) else { return found };
-    if let (Some(known), Some(withheld)) = (replica.known_mod_seq(), told.withheld_from)
+    // What it was told before a mailbox went to RESYNC it knows all the same.
+    if let (Some(known), Some(withheld), false) = (replica.known_mod_seq(), told.withheld_from, told.resync)
         && known > withheld.0
     {
         // F38: it would come back with that number, and never hear of what is withheld.

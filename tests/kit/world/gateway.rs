@@ -288,6 +288,12 @@ impl World {
         self.reload();
     }
 
+    /// The process dies with all that was stored.
+    pub fn lose_store(&mut self) {
+        self.disk.rows.clear();
+        self.reload();
+    }
+
     fn reload(&mut self) {
         self.disk.waiting.clear();
         for conversation in self.conversations.values_mut() {

@@ -18,6 +18,9 @@
 //! @ pass SECONDS · @ crash · @ crash early · @ store fails
 //! @ upstream lost · @ upstream back · @ watcher lost
 //! @ hold store · @ release store                       batches wait
+//! @ store lost                                         the process dies, and nothing it had stored is left
+//! @ hold upstream · @ release upstream                 questions to upstream wait; events do not
+//! @ answer [KIND]                                      the oldest of them, or of a kind, is carried out and answered
 //! @ unanswered                                         what was sent is carried out upstream, and not answered yet
 //! @ watcher deaf                                       the watching connection hears nothing from now on
 //! @ unmounted TIMES                                    so many looks at a mailbox find it empty
@@ -172,6 +175,14 @@ impl Stage for WorldStage {
             ["lose", ref rest @ ..] => self.lose(rest)?,
             ["hold", "store"] => self.hold = true,
             ["release", "store"] => self.hold = false,
+            ["hold", "upstream"] => self.world.hold_answers = true,
+            ["release", "upstream"] => self.world.hold_answers = false,
+            ["answer", ref kind @ ..] => {
+                if !self.world.answer_one(kind.first().copied().unwrap_or_default()) {
+                    return Err("nothing of the kind is asked".to_owned());
+                }
+            }
+            ["store", "lost"] => self.world.lose_store(),
             ["pass", seconds] => self.pass(seconds)?,
             ["crash"] => self.world.crash(usize::MAX),
             ["crash", "early"] => self.world.crash(0),

@@ -12,6 +12,7 @@ use pimap_types::upstream::UpstreamRequest;
 use pimap_types::{
     Code, Command, ConnectionId, MailboxName, ModSeq, Response, Status, Target, Uid, UidRanges,
 };
+use pimap_view::UidSet;
 use std::sync::Arc;
 
 impl Account {
@@ -56,7 +57,8 @@ impl Account {
         let Some(mirror) = self.mirrors.get(&mailbox) else { return UidRanges::new() };
         if let (true, Target::Uids(set)) = (changed.vanished, target) {
             let named = set.resolve(view.last().map_or(0, |last| last.get()));
-            let gone = vanished(&below(&named, mirror.uid_next), &view);
+            let known = below(&named, mirror.uid_next);
+            let gone = self.gone_among(&owner, &mailbox, &known, &view);
             if !gone.is_empty() {
                 self.write(conn, Response::Vanished { earlier: true, uids: gone });
             }
@@ -108,7 +110,7 @@ impl Account {
             // which it cannot know.
             changed = changed.intersection(&known);
         }
-        let gone = vanished(&known, &view);
+        let gone = self.gone_among(&owner, &mailbox, &known, &view);
         if !gone.is_empty() {
             self.write(conn, Response::Vanished { earlier: true, uids: gone });
         }
@@ -118,6 +120,29 @@ impl Account {
         let request = UpstreamRequest::Fetch(at, changed, vec![FetchItem::Uid, FetchItem::Flags]);
         let carry = Carry::FetchTo(conn, Arc::new(view), mod_seqs);
         Progress::Asked(self.ask(request, carry, Question::Command(conn)), Stage::AskedAgain)
+    }
+
+    /// What of `known` is gone, as far as the view shows. A message that came and is yet to be told of is not gone: whoever heard that
+    /// it is would take what EXISTS announces later for another.
+    fn gone_among(
+        &self,
+        owner: &Owner,
+        mailbox: &MailboxName,
+        known: &UidRanges,
+        view: &UidSet,
+    ) -> UidRanges {
+        let mut gone = vanished(known, view);
+        if let Some(told) = self.session(owner).and_then(|session| session.told(mailbox)) {
+            gone = gone.difference(&told.to_be_announced());
+        }
+        let Owner::Device(id) = owner else { return gone };
+        let verdicts = self.devices.get(id).and_then(|device| device.verdicts.get(mailbox));
+        match verdicts.and_then(|verdicts| verdicts.queue.first_key_value()) {
+            // Whether this one will be visible is not known yet, and no handset has seen it or any after it. Leaving out it alone would
+            // show that it is there.
+            Some((undecided, _)) => below(&gone, undecided.get()),
+            None => gone,
+        }
     }
 
     /// Whether a view filter hides messages of the mailbox from the owner.
