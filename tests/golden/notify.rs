@@ -121,3 +121,38 @@ fn pi_045_waits() {
 fn nq_mod_seq() {
     play("nq-mod-seq.pimap");
 }
+
+#[test]
+fn notify_again() {
+    play("notify-again.pimap");
+}
+
+#[test]
+fn notify_recreated() {
+    play("notify-recreated.pimap");
+}
+
+#[test]
+fn notify_set_up() {
+    play("notify-set-up.pimap");
+}
+
+#[test]
+fn notify_set_up_overflow() {
+    play("notify-set-up-overflow.pimap");
+}
+
+#[test]
+fn watched_created() {
+    play("watched-created.pimap");
+}
+
+#[test]
+fn watched_missing() {
+    play("watched-missing.pimap");
+}
+
+#[test]
+fn pi_045_taken_over() {
+    play("pi-045-taken-over.pimap");
+}

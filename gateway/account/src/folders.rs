@@ -17,6 +17,9 @@ impl Account {
         } else if gone {
             self.mailbox_deleted(&item.mailbox);
         }
+        if !gone {
+            self.mailbox_appeared(&item.mailbox);
+        }
         if self.own_folders.remove(&item.mailbox) {
             return;
         }
@@ -45,6 +48,7 @@ impl Account {
             // next LOGIN.
             self.break_truth(&owner, mailbox, "deleted");
         }
+        self.notice_deleted(mailbox);
         self.drop_mirror(mailbox);
     }
 

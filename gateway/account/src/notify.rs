@@ -54,6 +54,8 @@ enum Access {
     Joined,
     /// It is mirrored, and its numbers as of some moment are known to the handset or were not asked for.
     Open,
+    /// It was deleted after it was looked into: one of that name that comes is another.
+    Deleted,
     /// It could be looked into and no longer can; whether it is still there is being found out.
     Lost,
     /// It is there and cannot be looked into; the handset was told `\NoAccess`.
@@ -70,6 +72,9 @@ struct Changed {
     flags: bool,
     /// The mailbox has another UIDVALIDITY.
     replaced: bool,
+    /// It was made a moment ago and holds nothing. That is no news, but its first news are of another mailbox than one of that name
+    /// that was there before.
+    made: bool,
 }
 
 impl Changed {
@@ -117,6 +122,22 @@ impl Notify {
         if let Some(watched) = self.watched.get_mut(mailbox) {
             watched.access = Access::Unknown;
         }
+    }
+
+    /// The mailbox was deleted. `Unknown` stays what it is: it will be looked at.
+    fn deleted(&mut self, mailbox: &MailboxName) {
+        if let Some(watched) = self.watched.get_mut(mailbox).filter(|w| w.access == Access::Open) {
+            watched.access = Access::Deleted;
+            watched.changed = Changed::default();
+        }
+    }
+
+    /// Mailboxes that nobody has looked into since they came.
+    fn unseen(&self) -> impl Iterator<Item = &MailboxName> {
+        let unseen = |(_, watched): &(&MailboxName, &Watched)| {
+            matches!(watched.access, Access::Joined | Access::Deleted | Access::Open)
+        };
+        self.watched.iter().filter(unseen).map(|(name, _)| name)
     }
 
     /// It was looked at, and can be looked into or not.
@@ -190,6 +211,16 @@ impl Notify {
         }
     }
 
+    /// What waits to be written.
+    pub(crate) fn lines_waiting(&self) -> Vec<Response> {
+        self.lines.iter().cloned().collect()
+    }
+
+    /// These were written on behalf of what was asked for before.
+    pub(crate) fn are_told(&mut self, told: &[Response]) {
+        self.lines.retain(|line| !told.contains(line));
+    }
+
     /// Something to be told about a mailbox; too much of it ends the notifications.
     fn push(&mut self, line: Response) -> Result<(), TooMany> {
         if self.lines.len() >= NOTIFY_CHANGES_MAX {
@@ -201,12 +232,14 @@ impl Notify {
 }
 
 impl Notify {
+    /// The list of mailboxes is another one. Mailboxes that join are in the state given.
     fn on_mailbox_list(
         &mut self,
         before: &MailboxList,
         after: &MailboxList,
         changes: &[mailbox_list::Change],
         refreshed: u64,
+        joining: Access,
     ) -> Result<(), TooMany> {
         for change in changes {
             let name = &change.item.mailbox;
@@ -242,7 +275,7 @@ impl Notify {
             .filter(|(_, watched)| watched.access == Access::Lost)
             .map(|(name, _)| name.clone())
             .collect();
-        self.evaluate(after, Access::Joined)?;
+        self.evaluate(after, joining)?;
         for mailbox in lost {
             // Still there, and not to be looked into.
             let Some(watched) = self.watched.get_mut(&mailbox) else { continue };

@@ -7,7 +7,7 @@ use crate::mirror::{Atom, Mirror};
 use crate::verdict::ActiveFilter;
 use pimap_filters::ChangeKind;
 use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest};
-use pimap_types::{Code, MailboxName, Status, Ticket, Uid, UidRanges};
+use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid, UidRanges};
 use pimap_view::UidSet;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -80,6 +80,12 @@ impl Account {
 
     /// Asks for a synchronisation, or notes that another is wanted after the one under way.
     pub(crate) fn sync(&mut self, mailbox: &MailboxName) {
+        if !self.mirrors.contains_key(mailbox) && self.is_heeded(mailbox) {
+            // Or what comes into it would be judged for nobody.
+            for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+                self.ensure_verdicts(&id, mailbox);
+            }
+        }
         let facts = self.facts_wanted(mailbox);
         let mod_seqs = self.new_mod_seqs();
         let mirror = self.mirrors.entry(mailbox.clone()).or_insert_with(|| Mirror::new(mod_seqs));
@@ -243,11 +249,7 @@ impl Account {
             UpstreamEvent::Status { mailbox, uid_validity, uid_next, messages, highest_mod_seq } => {
                 let Some(mirror) = self.mirrors.get(&mailbox) else {
                     // It was gone or refused once, or is new: its news matter all the same.
-                    let everywhere = self.devices.values().any(|d| d.notifies_everywhere());
-                    if everywhere || self.watched().contains(&mailbox) {
-                        self.sync(&mailbox);
-                    }
-                    return;
+                    return self.mailbox_appeared(&mailbox);
                 };
                 let applied = mirror.echoes.values().max().copied().unwrap_or_default().max(mirror.highest);
                 let same = uid_validity.is_none_or(|v| mirror.uid_validity == Some(v))

@@ -25,6 +25,7 @@ impl Account {
         self.expire_mod_seqs();
         self.drop_unneeded_mirrors();
         self.tick_mailbox_list();
+        self.look_for_missing();
     }
 
     /// A session without connection ends after the retention (P-IMAP 3.4); preferences, filters and keys stay.

@@ -55,6 +55,27 @@ impl Account {
         self.claims().into_keys().collect()
     }
 
+    /// Those of which a notification filter or NOTIFY asks for news by their name.
+    pub(crate) fn asked_for(&self) -> BTreeSet<MailboxName> {
+        let notifying = self.devices.values().filter(|device| device.notifies());
+        let live = self.connections.values().filter(|c| !c.finished);
+        let notified = live.flat_map(|c| [&c.notify, &c.notify_next]).flatten();
+        let notified = notified.flat_map(|notify| notify.mailboxes());
+        notifying.flat_map(|device| device.notified_mailboxes()).chain(notified).cloned().collect()
+    }
+
+    /// Whether somebody wants to hear of the mailbox, mirrored or not.
+    pub(crate) fn is_heeded(&self, mailbox: &MailboxName) -> bool {
+        self.devices.values().any(|device| device.notifies_everywhere()) || self.watched().contains(mailbox)
+    }
+
+    /// A mailbox is there under this name. Nobody would hear of its mail if it was deleted before, or never there, and is watched.
+    pub(crate) fn mailbox_appeared(&mut self, mailbox: &MailboxName) {
+        if !self.mirrors.contains_key(mailbox) && self.is_heeded(mailbox) {
+            self.sync(mailbox);
+        }
+    }
+
     fn selected_by(&self, owner: &Owner) -> Option<&MailboxName> {
         Some(&self.session(owner)?.selected.as_ref()?.mailbox)
     }

@@ -125,7 +125,11 @@ impl Account {
             // It is still there, without its messages.
             Command::Rename(from, _) if from.is_inbox() => self.sync(from),
             // Filters follow the name, the children's too (F19).
-            Command::Rename(from, to) => self.mailbox_renamed(from, to),
+            Command::Rename(from, to) => {
+                self.mailbox_renamed(from, to);
+                self.mailbox_appeared(to);
+            }
+            Command::Create(mailbox) => self.mailbox_appeared(mailbox),
             _ => {}
         }
         self.folders_moved(conn, command);

@@ -26,7 +26,11 @@ impl Account {
         }
         let Some(c) = self.connections.get_mut(&conn) else { return Progress::Over };
         let Notify::Set { selected, groups, status } = notify else {
-            c.notify = Some(Box::default());
+            // What came before it was wanted.
+            self.tell_elsewhere(conn);
+            if let Some(c) = self.connections.get_mut(&conn) {
+                c.notify = Some(Box::default());
+            }
             return ok();
         };
         if !matches!(running.stage, Stage::Start) {
@@ -83,9 +87,7 @@ impl Account {
         status: bool,
         running: &mut Running,
     ) -> Progress {
-        let Ok(next) = next else {
-            return no("NOTIFICATIONOVERFLOW", "too many mailboxes at once: ask for fewer");
-        };
+        let Ok(next) = next else { return too_many() };
         if let Some(c) = self.connections.get_mut(&conn) {
             c.notify_next = Some(Box::new(next));
         }
@@ -96,6 +98,10 @@ impl Account {
     /// Looks at one mailbox after the other; with all of them watched, events that come after are not lost.
     fn look_at_notified(&mut self, conn: ConnectionId, status: bool, running: &Running) -> Progress {
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
+        if self.next_notify(conn).is_none() {
+            // The mailboxes came to be too many while they were looked at.
+            return too_many();
+        }
         while let Some(mailbox) = self.next_notify(conn).and_then(|next| next.unknown()) {
             let open = match self.readiness(&owner, &mailbox, running.since) {
                 Readiness::Ready => true,
@@ -158,6 +164,12 @@ impl Account {
                 }
             }
         }
+        // What was asked for before was wanted until now.
+        let told = self.connections.get(&conn).and_then(|c| c.notify.as_ref()).map(|n| n.lines_waiting());
+        self.tell_elsewhere(conn);
+        if let (Some(next), Some(told)) = (self.next_notify(conn), told) {
+            next.are_told(&told);
+        }
         for line in lines {
             self.write(conn, line);
         }
@@ -178,4 +190,8 @@ impl Account {
         items.extend(mod_seq.then_some(StatusItem::HighestModSeq));
         self.status_line(owner, mailbox, &items)
     }
+}
+
+fn too_many() -> Progress {
+    no("NOTIFICATIONOVERFLOW", "too many mailboxes at once: ask for fewer")
 }

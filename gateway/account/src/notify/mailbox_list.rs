@@ -44,9 +44,13 @@ pub(crate) struct Looking {
     again: bool,
     /// The question for LIST whose answer is held now.
     applied: u64,
+    /// The last question that was asked when something was last heard of a mailbox's name: a list asked for no later may lack it.
+    hinted: u64,
     looked_at: Timestamp,
     /// When refused mailboxes were tried again.
     tried_at: Timestamp,
+    /// When mailboxes without a mirror were.
+    missed_at: Timestamp,
 }
 
 /// What a list is made of.
@@ -209,6 +213,9 @@ impl Account {
         if let Some(before) = self.mailbox_list.replace(list) {
             self.mailbox_list_changed(&before, asked);
         }
+        if self.looking.hinted > asked {
+            self.refresh_mailbox_list();
+        }
     }
 
     /// Asks for the list of mailboxes, or notes that another look is wanted after the one under way.
@@ -246,14 +253,16 @@ impl Account {
             return;
         };
         let namespaces = self.looking.namespaces.clone().unwrap_or_default();
+        let again = std::mem::take(&mut self.looking.again);
         self.mailbox_list_came(MailboxList::new(listed, items, namespaces), asked);
-        if std::mem::take(&mut self.looking.again) {
+        if again && self.looking.asked.is_none() {
             self.refresh_mailbox_list();
         }
     }
 
     /// Something was heard of a mailbox's name.
     pub(crate) fn hint_mailbox_list(&mut self, old_name: Option<&MailboxName>, name: &MailboxName) {
+        self.looking.hinted = self.asked;
         let Some(list) = &mut self.mailbox_list else { return };
         if let Some(old) = old_name.filter(|_| list.renamed.len() < RENAMINGS_MAX) {
             let renaming = (old.clone(), name.clone());
@@ -266,9 +275,6 @@ impl Account {
 
     /// One of our own connections changed mailboxes: the others are told, it is not (NQ-014).
     pub(crate) fn folders_moved(&mut self, conn: ConnectionId, command: &Command) {
-        if self.mailbox_list.is_none() {
-            return;
-        }
         let (old_name, name) = match command {
             Command::Create(name) | Command::Delete(name) => (None, name),
             Command::Subscribe(name) | Command::Unsubscribe(name) => (None, name),
@@ -304,6 +310,20 @@ impl Account {
         if self.now.since_ms(self.looking.tried_at) >= LOOK_BLIND_MS {
             self.looking.tried_at = self.now;
             for mailbox in self.denied() {
+                self.sync(&mailbox);
+            }
+        }
+    }
+
+    /// Time: mailboxes that somebody is notified of and that could not be looked into are tried again, or mail that comes into one
+    /// that was made anew would be noticed with the next event only.
+    pub(crate) fn look_for_missing(&mut self) {
+        if self.now.since_ms(self.looking.missed_at) < LOOK_MS {
+            return;
+        }
+        self.looking.missed_at = self.now;
+        for mailbox in self.asked_for() {
+            if !self.mirrors.contains_key(&mailbox) {
                 self.sync(&mailbox);
             }
         }

@@ -96,17 +96,18 @@ impl Account {
         let mut lost = false;
         for (mailbox, watched) in &mut notify.watched {
             match watched.access {
-                Access::Joined | Access::Denied | Access::Lost if self.is_known(&owner, mailbox) => {
+                Access::Joined | Access::Deleted | Access::Denied | Access::Lost
+                    if self.is_known(&owner, mailbox) =>
+                {
                     if watched.access == Access::Denied {
                         regained.push(mailbox.clone());
                     }
-                    // A mailbox that was made a moment ago holds nothing, which is no news.
-                    let fresh = watched.access == Access::Joined
+                    let made = watched.access == Access::Joined
                         && self.mirrors.get(mailbox).is_some_and(|mirror| mirror.uid_next <= 1);
                     watched.access = Access::Open;
-                    watched.changed = Changed { replaced: !fresh, others: !fresh, ..Changed::default() };
+                    watched.changed = Changed { replaced: !made, others: !made, made, ..Changed::default() };
                 }
-                Access::Open | Access::Joined if self.is_denied(mailbox) => {
+                Access::Open | Access::Joined | Access::Deleted if self.is_denied(mailbox) => {
                     watched.access = Access::Lost;
                     watched.changed = Changed::default();
                     lost = true;
@@ -159,7 +160,7 @@ impl Account {
                 continue;
             }
             let mut items = Vec::new();
-            if watched.changed.replaced || !messages {
+            if watched.changed.replaced || watched.changed.made || !messages {
                 items.push(StatusItem::UidValidity);
             }
             if messages {
@@ -211,14 +212,42 @@ impl Account {
     pub(super) fn mailbox_list_changed(&mut self, before: &MailboxList, refreshed: u64) {
         let Some(after) = self.mailbox_list.take() else { return };
         let changes = mailbox_list::changes(before, &after);
+        let mut unseen = BTreeSet::new();
         for c in self.connections.values_mut().filter(|c| !c.finished) {
-            let Some(notify) = &mut c.notify else { continue };
-            if notify.on_mailbox_list(before, &after, &changes, refreshed).is_err() {
-                **notify = Notify::default();
-                notify.lines.push_back(overflowed());
+            if let Some(notify) = &mut c.notify {
+                let told = notify.on_mailbox_list(before, &after, &changes, refreshed, Access::Joined);
+                if told.is_err() {
+                    **notify = Notify::default();
+                    notify.lines.push_back(overflowed());
+                }
+                unseen.extend(notify.unseen().cloned());
+            }
+            // One that is being set up was evaluated on the list of before: what joins is looked at like the rest.
+            if let Some(next) = &mut c.notify_next {
+                let told = next.on_mailbox_list(before, &after, &changes, refreshed, Access::Unknown);
+                if told.is_err() {
+                    c.notify_next = None;
+                }
             }
         }
         self.mailbox_list = Some(after);
+        // A mailbox that was made anew between two looks at the list seems never to have gone: nobody else asks for it.
+        unseen.retain(|mailbox| !self.mirrors.contains_key(mailbox));
+        for mailbox in unseen {
+            self.sync(&mailbox);
+        }
+    }
+
+    /// The mailbox was deleted: one of that name that comes is told of as another.
+    pub(crate) fn notice_deleted(&mut self, mailbox: &MailboxName) {
+        for c in self.connections.values_mut() {
+            if let Some(notify) = &mut c.notify {
+                notify.deleted(mailbox);
+            }
+            if let Some(next) = &mut c.notify_next {
+                next.look_again(mailbox);
+            }
+        }
     }
 }
 
