@@ -365,6 +365,12 @@ fn nq035_unchangedsince() {
     play("nq035-unchangedsince.pimap");
 }
 
+/// NQ-049
+#[test]
+fn nq049_race() {
+    play("nq049-race.pimap");
+}
+
 #[test]
 fn nq036_qresync() {
     play("nq036-qresync.pimap");

@@ -14,10 +14,11 @@ mod read;
 pub(crate) mod search;
 mod select;
 pub(crate) mod status;
+mod store;
 
 use crate::account::Account;
 use crate::announce::Waiting;
-use crate::connection::{Connection, Ending, Owner, Running, Stage, Task};
+use crate::connection::{Conditional, Connection, Ending, Owner, Running, Stage, Task};
 use crate::contract::{CommandInput, Output, Pending, TransportKind};
 use crate::sync::{Readiness, ending_of};
 use pimap_session::{Departures, Flush, Repeat, Wanted};
@@ -86,7 +87,7 @@ impl Account {
             aimed: None,
             intended: false,
             cancelled: false,
-            modified: pimap_types::UidRanges::new(),
+            conditional: Conditional::default(),
             behind: self.mutation_under_way(&owner, conn),
         };
         let waits = running.behind.is_some();
@@ -357,7 +358,9 @@ impl Account {
                 self.select_answered(conn, mailbox, *read_only, parameters, running, reply)
             }
             Command::Fetch(target, ..) => self.fetched(conn, target, reply),
-            Command::Store(target, change, _) => self.stored(conn, target, change, running, reply),
+            Command::Store(target, change, since) => {
+                self.stored(conn, (target, change, *since), running, reply)
+            }
             Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => {
                 self.searched(conn, command, running, reply)
             }

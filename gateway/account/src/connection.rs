@@ -112,10 +112,21 @@ pub(crate) struct Running {
     pub(crate) intended: bool,
     /// Its question was cancelled.
     pub(crate) cancelled: bool,
-    /// Messages that a conditional STORE leaves alone because they changed.
-    pub(crate) modified: UidRanges,
+    /// How far a conditional STORE is.
+    pub(crate) conditional: Conditional,
     /// It begins when the mutation of that connection, whose session it took over, has ended (F14).
     pub(crate) behind: Option<ConnectionId>,
+}
+
+/// How far a conditional STORE is (RFC 7162 3.1.3).
+#[derive(Default)]
+pub(crate) struct Conditional {
+    /// Messages that it leaves alone because they changed.
+    pub(crate) modified: UidRanges,
+    /// Messages that upstream left alone, to be looked at again.
+    pub(crate) again: Option<UidRanges>,
+    /// How often it was tried again.
+    pub(crate) retries: u32,
 }
 
 impl Running {

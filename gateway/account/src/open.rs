@@ -2,13 +2,13 @@
 
 use crate::account::Account;
 use crate::announce::{Afterwards, Telling};
-use crate::connection::{Connection, Ending, Owner, Running, Stage, Task};
+use crate::connection::{Conditional, Connection, Ending, Owner, Running, Stage, Task};
 use crate::contract::{Count, Open, OpenBy, Output, Pending, TransportKind};
 use crate::device::Device;
 use crate::entropy::sha256;
 use pimap_session::{Departures, Flush, SessionLog, Wanted};
 use pimap_types::rows::{IndexChange, IndexKey};
-use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, Timestamp, UidRanges, limits};
+use pimap_types::{Code, ConnectionId, DeviceId, Response, Status, Tag, Timestamp, limits};
 
 /// How long a request waits to learn whether the earlier response was written whole, ms.
 const DEFER_MS: i64 = 1_000;
@@ -97,7 +97,7 @@ impl Account {
             aimed: None,
             intended: false,
             cancelled: false,
-            modified: UidRanges::new(),
+            conditional: Conditional::default(),
             behind: self.mutation_under_way(&owner, open.conn),
         };
         let waits = running.behind.is_some();

@@ -63,8 +63,9 @@ pub enum UpstreamRequest {
     Thread(MailboxAt, ThreadAlgorithm, String, SearchKey),
     /// UID FETCH, streamed to the connection that the ticket belongs to. Answer: [`Data::Fetched`].
     Fetch(MailboxAt, UidRanges, Vec<FetchItem>),
-    /// UID STORE, never `.SILENT`. Answer: [`Data::Stored`].
-    Store(MailboxAt, UidRanges, StoreChange),
+    /// UID STORE, never `.SILENT`; where upstream has CONDSTORE only on messages that did not change since upstream's own
+    /// mod-sequence (RFC 7162 3.1.3). Answer: [`Data::Stored`].
+    Store(MailboxAt, UidRanges, StoreChange, Option<ModSeq>),
     /// UID COPY. Answer: [`Data::Copied`].
     Copy(MailboxAt, UidRanges, MailboxName),
     /// UID MOVE. Answer: [`Data::Copied`] (with what vanished).
@@ -168,8 +169,13 @@ pub enum Data {
         /// Messages of the plan that were streamed.
         shown: UidRanges,
     },
-    /// Flags after a STORE, one entry per message reported.
-    Stored(Vec<FlagsReport>),
+    /// Flags after a STORE.
+    Stored {
+        /// One entry per message reported, but for those left alone.
+        flags: Vec<FlagsReport>,
+        /// Messages that a conditional STORE left alone because they had changed.
+        modified: UidRanges,
+    },
     /// COPYUID, where upstream has UIDPLUS, as source and target in matching order; and what left the source (MOVE).
     Copied {
         /// Target UIDVALIDITY, source UIDs, target UIDs.

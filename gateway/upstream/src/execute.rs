@@ -122,10 +122,10 @@ impl Attempt<'_> {
                 wary::keep(connection).await?;
                 Ok(fetched)
             }
-            Store(at, uids, change) => {
+            Store(at, uids, change, unchanged_since) => {
                 open::open(connection, at, true).await?;
                 let uids = wary::nameable(connection, uids).await?;
-                let stored = change::store(connection, &uids, change).await?;
+                let stored = change::store(connection, &uids, change, *unchanged_since).await?;
                 wary::keep(connection).await?;
                 Ok(stored)
             }

@@ -118,7 +118,7 @@ async fn news_between_commands_are_taken_and_numbers_never_sent() {
         let found = data(&account, UpstreamRequest::Search(here(), None, SearchKey::All)).await;
         assert_eq!(found, Data::Uids(set(&[(1, 3)])));
     }
-    ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Seen))).await;
+    ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Seen), None)).await;
     ask(&account, UpstreamRequest::Copy(here(), set(&[(2, 2)]), MailboxName::new("Sent"))).await;
     ask(&account, UpstreamRequest::Expunge { at: here(), uids: set(&[(2, 2)]), all_visible: false }).await;
     for command in commands(&fake) {
@@ -226,7 +226,7 @@ async fn status_is_not_asked_for_where_the_mailbox_is_open() {
         // One connection for everything, so that it is the same one.
         config.connections_per_account_max = 1;
         let account = quiet_account(config, "joe");
-        ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted))).await;
+        ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted), None)).await;
         data(&account, UpstreamRequest::Status(inbox(), vec![StatusItem::Messages])).await;
         let said = commands(&fake);
         let status = said.iter().position(|c| c.starts_with("STATUS")).expect("asked");

@@ -197,7 +197,7 @@ async fn a_mailbox_made_anew_is_read_anew_and_not_touched() {
         assert_eq!(synced.uid_validity.get(), 8);
         assert_eq!(synced.delta, Delta::Full { uids: set(&[(1, 3)]), facts: vec![] }, "{capabilities}");
         for request in [
-            UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted)),
+            UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted), None),
             UpstreamRequest::Copy(here(), set(&[(2, 2)]), MailboxName::new("Work")),
             UpstreamRequest::Move(here(), set(&[(2, 2)]), MailboxName::new("Work")),
             UpstreamRequest::Expunge { at: here(), uids: set(&[(2, 2)]), all_visible: true },
@@ -227,7 +227,7 @@ async fn a_mailbox_is_left_without_expunging() {
         config.connections_per_account_max = 1;
         config.idle_timeout = Duration::from_millis(300);
         let account = quiet_account(config, "joe");
-        let mark = || UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted));
+        let mark = || UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted), None);
         data(&account, mark()).await;
         let expunge = UpstreamRequest::Expunge { at: here(), uids: set(&[(2, 2)]), all_visible: true };
         data(&account, expunge).await;
@@ -336,7 +336,7 @@ async fn what_is_sent_as_a_uid_is_one() {
             UpstreamRequest::Sync { mailbox: MailboxName::new("INBOX"), known: None, facts: false },
             UpstreamRequest::Facts(here(), extremes.clone()),
             UpstreamRequest::Search(here(), None, program(u32::MAX)),
-            UpstreamRequest::Store(here(), extremes.clone(), add(Flag::Seen)),
+            UpstreamRequest::Store(here(), extremes.clone(), add(Flag::Seen), None),
             UpstreamRequest::Copy(here(), extremes.clone(), MailboxName::new("Work")),
             UpstreamRequest::Move(here(), extremes.clone(), MailboxName::new("Work")),
             UpstreamRequest::Expunge { at: here(), uids: extremes.clone(), all_visible: false },

@@ -211,7 +211,7 @@ async fn strangers_in_a_fetch_are_not_shown() {
 async fn a_change_whose_answer_is_lost_is_in_doubt_and_not_repeated() {
     let (fake, account) =
         scripted("", "UID STORE", |_| Answer::close("* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n")).await;
-    let store = || UpstreamRequest::Store(here(), set(&[(1, 1)]), add(Flag::Seen));
+    let store = || UpstreamRequest::Store(here(), set(&[(1, 1)]), add(Flag::Seen), None);
     assert_eq!(ask(&account, store()).await, failed(UpstreamFault::InDoubt));
     assert_eq!(fake.count("UID STORE"), 1);
     // Lost before it was sent: nothing happened.

@@ -16,6 +16,33 @@ use pimap_upstream::{
 use support::*;
 use tokio::sync::mpsc;
 
+/// RFC 7162 3.1.3, NQ-049: a change by another client since the state that is named is left alone, and told apart from our own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_keeps_what_another_client_changed() {
+    let server = Dovecot::start();
+    server.save_some("joe", "INBOX", 3);
+    let account = account(&server, "joe");
+    let before = sync(&account, "INBOX", None, false).await;
+    let here = || at("INBOX", &before, 0);
+    let store = |since| UpstreamRequest::Store(here(), set(&[(1, 3)]), add(Flag::Deleted), Some(since));
+    server.doveadm(&["flags", "add", "-u", "joe", "\\Flagged", "mailbox", "INBOX", "uid", "2"]);
+    let Data::Stored { flags, modified } = data(&account, store(before.highest_mod_seq)).await else {
+        panic!("stored")
+    };
+    assert_eq!(modified, set(&[(2, 2)]));
+    assert_eq!(flags.iter().map(|report| report.uid.get()).collect::<Vec<_>>(), [1, 3]);
+    assert!(flags.iter().all(|report| report.mod_seq > before.highest_mod_seq));
+    let later = sync(&account, "INBOX", Some(known(&before)), false).await;
+    let Delta::Since { changed, .. } = &later.delta else { panic!("a difference") };
+    let of_two = changed.iter().find(|facts| facts.uid.get() == 2).expect("changed");
+    assert!(of_two.flags.contains(&Flag::Flagged) && !of_two.flags.contains(&Flag::Deleted));
+    // With what is known by then it holds.
+    let Data::Stored { flags, modified } = data(&account, store(later.highest_mod_seq)).await else {
+        panic!("stored")
+    };
+    assert!(modified.is_empty() && flags.iter().any(|report| report.uid.get() == 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_verified_by_exactly_one_login() {
     let server = Dovecot::start();
@@ -119,7 +146,8 @@ async fn a_poor_server_is_read_in_full() {
     let moving = UpstreamRequest::Move(at("INBOX", &later, 1), set(&[(3, 3)]), to);
     let Data::Copied { copy_uid, vanished } = data(&account, moving).await else { panic!("moved") };
     assert_eq!((copy_uid.map(|(_, from, _)| from), vanished), (Some(set(&[(3, 3)])), set(&[(3, 3)])));
-    data(&account, UpstreamRequest::Store(at("INBOX", &later, 1), set(&[(1, 1)]), add(Flag::Deleted))).await;
+    data(&account, UpstreamRequest::Store(at("INBOX", &later, 1), set(&[(1, 1)]), add(Flag::Deleted), None))
+        .await;
     let expunge =
         UpstreamRequest::Expunge { at: at("INBOX", &later, 1), uids: set(&[(1, 1)]), all_visible: false };
     assert_eq!(data(&account, expunge).await, Data::Expunged(set(&[(1, 1)])));
@@ -133,7 +161,8 @@ async fn an_expunge_without_uidplus() {
     server.save_some("joe", "INBOX", 4);
     let account = account(&server, "joe");
     let first = sync(&account, "INBOX", None, false).await;
-    data(&account, UpstreamRequest::Store(at("INBOX", &first, 1), set(&[(2, 3)]), add(Flag::Deleted))).await;
+    data(&account, UpstreamRequest::Store(at("INBOX", &first, 1), set(&[(2, 3)]), add(Flag::Deleted), None))
+        .await;
     let expunge = |all_visible| UpstreamRequest::Expunge {
         at: at("INBOX", &first, 1),
         uids: set(&[(2, 3)]),
@@ -150,8 +179,8 @@ async fn changes_are_answered_with_what_happened() {
     let account = account(&server, "joe");
     let inbox = sync(&account, "INBOX", None, false).await;
     let here = || at("INBOX", &inbox, 1);
-    let Data::Stored(stored) =
-        data(&account, UpstreamRequest::Store(here(), set(&[(1, 2)]), add(Flag::Seen))).await
+    let Data::Stored { flags: stored, .. } =
+        data(&account, UpstreamRequest::Store(here(), set(&[(1, 2)]), add(Flag::Seen), None)).await
     else {
         panic!()
     };
@@ -177,7 +206,7 @@ async fn changes_are_answered_with_what_happened() {
         panic!()
     };
     assert_eq!((source, copies, vanished), (set(&[(5, 5)]), set(&[(3, 3)]), set(&[(5, 5)])));
-    data(&account, UpstreamRequest::Store(here(), set(&[(3, 4)]), add(Flag::Deleted))).await;
+    data(&account, UpstreamRequest::Store(here(), set(&[(3, 4)]), add(Flag::Deleted), None)).await;
     let expunge = UpstreamRequest::Expunge { at: here(), uids: set(&[(4, 4)]), all_visible: false };
     assert_eq!(data(&account, expunge).await, Data::Expunged(set(&[(4, 4)])));
     let refusal =
@@ -397,8 +426,11 @@ async fn a_handset_reads_its_own_writes_over_the_pool() {
                 if round % 2 == 0 { (StoreMode::Add, set(&[(2, 2)])) } else { (StoreMode::Remove, set(&[])) };
             let change = StoreChange { mode, silent: false, flags: Flags::new([Flag::Flagged]) };
             let version = round + 2;
-            data(&account, UpstreamRequest::Store(at("INBOX", &inbox, version), set(&[(2, 2)]), change))
-                .await;
+            data(
+                &account,
+                UpstreamRequest::Store(at("INBOX", &inbox, version), set(&[(2, 2)]), change, None),
+            )
+            .await;
             let flagged = || search(version + 1, SearchKey::Flag(Flag::Flagged));
             let (a, b) = tokio::join!(data(&account, flagged()), data(&account, flagged()));
             assert_eq!((a, b), (Data::Uids(expect.clone()), Data::Uids(expect)), "round {round}");
@@ -415,7 +447,7 @@ async fn a_recreated_mailbox_is_not_touched() {
     let before = sync(&account, "Work", None, false).await;
     server.doveadm(&["mailbox", "delete", "-u", "joe", "Work"]);
     server.save_some("joe", "Work", 3);
-    let store = UpstreamRequest::Store(at("Work", &before, 9), set(&[(1, 3)]), add(Flag::Deleted));
+    let store = UpstreamRequest::Store(at("Work", &before, 9), set(&[(1, 3)]), add(Flag::Deleted), None);
     let reply = ask(&account, store).await;
     assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::UidValidityChanged));
     let now = sync(&account, "Work", Some(known(&before)), true).await;

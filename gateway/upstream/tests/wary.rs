@@ -49,11 +49,12 @@ fn said(fake: &Fake, beginning: &str) -> Vec<String> {
 #[tokio::test]
 async fn only_what_is_there_is_named() {
     let (fake, account) = poor().await;
-    ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2), (900, 900)]), add(Flag::Flagged))).await;
+    ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2), (900, 900)]), add(Flag::Flagged), None)).await;
     assert_eq!(said(&fake, "UID STORE"), ["UID STORE 2 +FLAGS (\\Flagged)"]);
     // Nothing at all is said about what is gone.
-    let stored = ask(&account, UpstreamRequest::Store(here(), set(&[(900, 900)]), add(Flag::Flagged))).await;
-    assert_eq!(stored, UpstreamReply::Ok(Data::Stored(vec![])));
+    let stored =
+        ask(&account, UpstreamRequest::Store(here(), set(&[(900, 900)]), add(Flag::Flagged), None)).await;
+    assert_eq!(stored, UpstreamReply::Ok(Data::Stored { flags: vec![], modified: set(&[]) }));
     let target = MailboxName::new("Archive");
     ask(&account, UpstreamRequest::Copy(here(), set(&[(900, 900)]), target)).await;
     let (text, _) = fetch(&account, here(), set(&[(900, 950)]), vec![]).await;
@@ -65,7 +66,7 @@ async fn only_what_is_there_is_named() {
 #[tokio::test]
 async fn what_was_changed_is_left_without_expunging() {
     let (fake, account) = poor().await;
-    ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted))).await;
+    ask(&account, UpstreamRequest::Store(here(), set(&[(2, 2)]), add(Flag::Deleted), None)).await;
     let log = said(&fake, "");
     let stored = log.iter().position(|c| c.starts_with("UID STORE")).expect("stored");
     assert_eq!(log.get(stored + 1).map(String::as_str), Some("EXAMINE \"INBOX\""), "{log:#?}");

@@ -185,7 +185,7 @@ impl World {
     /// Law 2: what is changed is in the client view of some session, as it is durable at this moment.
     fn check_touched(&mut self, request: &UpstreamRequest) {
         let (at, uids) = match request {
-            UpstreamRequest::Store(at, uids, _)
+            UpstreamRequest::Store(at, uids, ..)
             | UpstreamRequest::Copy(at, uids, _)
             | UpstreamRequest::Move(at, uids, _)
             | UpstreamRequest::Fetch(at, uids, _)

@@ -308,12 +308,18 @@ impl WorldStage {
                     .deliver(&mailbox, letter(from, subject, "x"), flags, age)
                     .ok_or("no such mailbox")?;
             }
-            "flag" => {
+            "flag" | "race" => {
                 let [uid, change] = rest else { return Err("flag MAILBOX UID +\\Flag".to_owned()) };
                 let mode = if change.starts_with('-') { StoreMode::Remove } else { StoreMode::Add };
                 let flags = Flags::new(Flag::parse(change.trim_start_matches(['+', '-'])));
                 let uid = uid.parse().map_err(|_| "no UID")?;
-                self.world.store(&mailbox, uid, &StoreChange { mode, silent: false, flags });
+                let change = StoreChange { mode, silent: false, flags };
+                if *verb == "race" {
+                    // Between what the gateway looks at and its STORE.
+                    self.world.upstream.race = Some((mailbox, uid, change));
+                } else {
+                    self.world.store(&mailbox, uid, &change);
+                }
             }
             "expunge" => self.world.remove(&mailbox, uids()),
             "empty" => {

@@ -11,6 +11,7 @@ mod append;
 use super::mail::Mail;
 use pimap_account::contract::Carry;
 use pimap_types::append::AppendPiece;
+use pimap_types::command::StoreChange;
 use pimap_types::response::ListItem;
 use pimap_types::upstream::{
     Announced, Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
@@ -146,6 +147,8 @@ pub struct Upstream {
     pub today: Date,
     /// So many looks at a mailbox find it empty, as one whose disk is not mounted (F53).
     pub unmounted: u32,
+    /// What another client does to a message right before the next STORE.
+    pub race: Option<(MailboxName, u32, StoreChange)>,
     watch: WatchList,
     /// The watching connection is up.
     watching: bool,
@@ -170,6 +173,7 @@ impl Upstream {
             events: VecDeque::new(),
             unmounted: 0,
             today: Date(0),
+            race: None,
             watch: WatchList::default(),
             watching: false,
             wanted: false,
@@ -370,6 +374,13 @@ impl Upstream {
         } else if self.mail.mailboxes.contains_key(mailbox) {
             self.elsewhere(mailbox);
         }
+    }
+
+    /// Another client changes a message's flags.
+    pub fn other_stores(&mut self, mailbox: &MailboxName, uid: u32, change: &StoreChange) {
+        let Some(state) = self.mail.mailboxes.get_mut(mailbox) else { return };
+        let stored = state.store(&UidRanges::from_pairs([(uid, uid)]), change);
+        self.changed(mailbox, &stored);
     }
 
     /// Somebody subscribes to a mailbox, or no longer.

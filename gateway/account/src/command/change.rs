@@ -1,22 +1,24 @@
-//! STORE, COPY, MOVE, EXPUNGE, CLOSE and APPEND: what changes mail. Only visible messages are ever touched (law 2).
+//! COPY, MOVE, EXPUNGE, CLOSE and APPEND: what changes mail, and [`super::store`] besides. Only visible messages are ever touched (law 2).
 
 use super::{Progress, no, ok};
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner, Running, Stage};
 use crate::contract::Carry;
-use pimap_types::command::{Append, StoreChange};
+use pimap_types::command::Append;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};
-use pimap_types::upstream::{Data, FlagsReport, MailboxAt, UpstreamFault, UpstreamReply, UpstreamRequest};
-use pimap_types::{
-    Code, Command, ConnectionId, Flag, MailboxName, ModSeq, Response, Status, Target, UidRanges,
-};
+use pimap_types::upstream::{Data, MailboxAt, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::{Code, Command, ConnectionId, Flag, MailboxName, Response, Status, Target, UidRanges};
 use pimap_view::translate;
 use std::sync::Arc;
 
 impl Account {
     /// The selected mailbox as an address, and the visible UIDs of a command that changes them.
-    fn aimed(&mut self, conn: ConnectionId, target: &Target) -> Result<(MailboxAt, UidRanges), Progress> {
+    pub(super) fn aimed(
+        &mut self,
+        conn: ConnectionId,
+        target: &Target,
+    ) -> Result<(MailboxAt, UidRanges), Progress> {
         self.tell_before(conn);
         let uids = self.targeted(conn, target)?;
         let Some((_, mailbox)) = self.selected_of(conn) else { return Err(Progress::Over) };
@@ -26,121 +28,11 @@ impl Account {
     }
 
     /// Whose command changed which mailbox; nothing when its UIDs mean nothing any more, which a synchronisation has told.
-    fn changed_by(&self, conn: ConnectionId, running: &Running) -> Option<(Owner, MailboxName)> {
+    pub(super) fn changed_by(&self, conn: ConnectionId, running: &Running) -> Option<(Owner, MailboxName)> {
         let owner = self.connections.get(&conn)?.owner.clone();
         let at = running.aimed.as_ref()?;
         let holds = self.mirrors.get(&at.mailbox)?.uid_validity == Some(at.uid_validity);
         holds.then(|| (owner, at.mailbox.clone()))
-    }
-
-    pub(super) fn begin_store(
-        &mut self,
-        conn: ConnectionId,
-        target: &Target,
-        change: &StoreChange,
-        unchanged_since: Option<ModSeq>,
-        running: &mut Running,
-    ) -> Progress {
-        if unchanged_since.is_some() {
-            self.enable_condstore(conn);
-            // What changed is looked at afresh: what another client did a moment ago is not to be overwritten.
-            if let Some((_, mailbox)) = self.selected_of(conn)
-                && let Err(progress) = self.need_mailbox(conn, &mailbox, running.since)
-            {
-                return progress;
-            }
-        }
-        let (at, mut uids) = match self.aimed(conn, target) {
-            Ok(aimed) => aimed,
-            Err(progress) => return progress,
-        };
-        if let Some(since) = unchanged_since {
-            (uids, running.modified) = self.unchanged_since(&at.mailbox, since, &uids);
-        }
-        if uids.is_empty() {
-            return Progress::End(self.stored_ending(conn, target, running));
-        }
-        self.intend(conn, running);
-        running.aimed = Some(at.clone());
-        let request = UpstreamRequest::Store(at, uids, change.clone());
-        Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
-    }
-
-    pub(super) fn stored(
-        &mut self,
-        conn: ConnectionId,
-        target: &Target,
-        change: &StoreChange,
-        running: &Running,
-        reply: UpstreamReply,
-    ) -> Progress {
-        let (reports, refusal) = match reply {
-            UpstreamReply::Ok(Data::Stored(reports)) => (reports, None),
-            UpstreamReply::Refused { code, text, data: Some(Data::Stored(reports)) } => {
-                let refusal = UpstreamReply::Refused { code, text, data: None };
-                (reports, Some(refusal))
-            }
-            other => return self.refused(other),
-        };
-        self.apply_own_flags(conn, running, &reports, change.silent);
-        match refusal {
-            Some(refusal) => self.refused(refusal),
-            None => Progress::End(self.stored_ending(conn, target, running)),
-        }
-    }
-
-    /// OK, with what a conditional STORE left alone, named as the command named messages (RFC 7162 3.1.3).
-    fn stored_ending(&self, conn: ConnectionId, target: &Target, running: &Running) -> Ending {
-        let Some((owner, mailbox)) = self.selected_of(conn).filter(|_| !running.modified.is_empty()) else {
-            return Ending::new(Status::Ok, None, "");
-        };
-        let modified = match target.by_uid() {
-            true => running.modified.ranges().to_vec(),
-            false => translate::position_ranges(&self.numbers(&owner, &mailbox), &running.modified),
-        };
-        let code = Code::Modified(modified);
-        Ending::new(Status::Ok, Some(code), "some of them changed and were left alone")
-    }
-
-    /// Flags that the handset's own STORE left: told with its answer, or, when it asked for silence, with the next one, because
-    /// another client's change may stand in the same report (F35).
-    fn apply_own_flags(
-        &mut self,
-        conn: ConnectionId,
-        running: &Running,
-        reports: &[FlagsReport],
-        silent: bool,
-    ) {
-        let Some((owner, mailbox)) = self.changed_by(conn, running) else { return };
-        // Who counts is told in any case (RFC 7162 3.1.3), and flags along with the mod-sequence: another client's change that stands in
-        // the same report would be missed for ever by a handset that knows its number (F38).
-        let silent = silent && !self.is_counting(&owner);
-        if silent {
-            // What was untold before is told before, so that silence concerns this change alone.
-            self.tell_before(conn);
-        }
-        let version = self.mirrors.get(&mailbox).map(|mirror| mirror.version);
-        // No other change was applied since it was asked: what it reports is how things are.
-        let unraced = running.aimed.as_ref().is_some_and(|at| Some(at.at_least) == version);
-        for report in reports {
-            self.apply_flags(&mailbox, report, Some(&owner));
-        }
-        if !silent {
-            for report in reports {
-                let kept =
-                    self.mirrors.get(&mailbox).and_then(|mirror| mirror.facts.as_ref()?.get(&report.uid));
-                let (flags, current) = match kept {
-                    Some(facts) => (facts.flags.clone(), true),
-                    None => (report.flags.clone(), unraced),
-                };
-                if let Some(session) = self.session_mut(&owner) {
-                    session.stored(&mailbox, report.uid, &flags, current);
-                }
-            }
-        }
-        if silent && let Some(c) = self.connections.get_mut(&conn) {
-            c.silent = true;
-        }
     }
 
     pub(super) fn begin_copy(

@@ -73,6 +73,23 @@ impl Stage {
         }))
     }
 
+    /// Answers each question as it comes, until none is left; all outputs.
+    pub(crate) fn answer(
+        &mut self,
+        mut out: Vec<Output>,
+        mut reply: impl FnMut(&UpstreamRequest) -> UpstreamReply,
+    ) -> Vec<Output> {
+        let mut at = 0;
+        while let Some(output) = out.get(at) {
+            at += 1;
+            if let Output::Ask(ticket, request, _) = output {
+                let (ticket, reply) = (*ticket, reply(request));
+                out.extend(self.step(Input::Reply(ticket, reply)));
+            }
+        }
+        out
+    }
+
     pub(crate) fn command_on(&mut self, conn: ConnectionId, tag: &str, command: Command) -> Vec<Output> {
         let tag = Tag::new(tag);
         self.step(Input::Command(CommandInput {

@@ -10,20 +10,11 @@ use pimap_types::{Command, ConnectionId, MailboxName, UidRanges};
 fn selects(stage: &mut Stage, conn: ConnectionId, name: &str) -> Option<WatchList> {
     let mailbox = MailboxName::new(name);
     let select = Command::Select { mailbox, read_only: true, parameters: SelectParameters::default() };
-    let mut out = stage.command_on(conn, "b", select);
-    let mut at = 0;
-    while let Some(output) = out.get(at) {
-        at += 1;
-        let answer = match output {
-            Output::Ask(ticket, UpstreamRequest::Sync { facts, .. }, _) => (*ticket, countless(*facts)),
-            Output::Ask(ticket, UpstreamRequest::Search(..), _) => {
-                (*ticket, UpstreamReply::Ok(Data::Uids(UidRanges::new())))
-            }
-            _ => continue,
-        };
-        let more = stage.step(Input::Reply(answer.0, answer.1));
-        out.extend(more);
-    }
+    let out = stage.command_on(conn, "b", select);
+    let out = stage.answer(out, |request| match request {
+        UpstreamRequest::Sync { facts, .. } => countless(*facts),
+        _ => UpstreamReply::Ok(Data::Uids(UidRanges::new())),
+    });
     watched(&out)
 }
 

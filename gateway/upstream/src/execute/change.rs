@@ -12,7 +12,7 @@ use pimap_types::command::{StoreChange, StoreMode};
 use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::{Data, FlagsReport, UpstreamReply, UpstreamRequest};
-use pimap_types::{Flag, Flags, MailboxName};
+use pimap_types::{Flag, Flags, MailboxName, ModSeq};
 use pimap_wire::client::request::{Request, SET_BYTES_MAX, split_set};
 use pimap_wire::client::response::Condition;
 
@@ -24,22 +24,29 @@ async fn change(connection: &mut Connection, request: &Request<'_>) -> Result<(C
     run_for(connection, request).await
 }
 
-/// UID STORE.
+/// UID STORE. What a conditional one left alone may be reported too, with flags that are not of its making: that is news.
 pub(super) async fn store(
     connection: &mut Connection,
     uids: &UidRanges,
     change_to: &StoreChange,
+    unchanged_since: Option<ModSeq>,
 ) -> Result<UpstreamReply, Fault> {
-    let mut stored: Vec<FlagsReport> = Vec::new();
+    let unchanged_since = unchanged_since.filter(|_| connection.capabilities.condstore);
+    let (mut flags, mut modified): (Vec<FlagsReport>, _) = (Vec::new(), UidRanges::new());
     for part in split_set(uids, SET_BYTES_MAX) {
-        let (condition, collected) = change(connection, &Request::UidStore(&part, change_to)).await?;
-        stored.extend(collected.flags_of(&part));
-        connection.notice_besides(&collected, &part);
-        if !is_ok(&condition) {
-            return Ok(refused(condition, Some(Data::Stored(stored))));
+        let request = Request::UidStore(&part, change_to, unchanged_since);
+        let (condition, collected) = change(connection, &request).await?;
+        let left = collected.modified.as_ref().filter(|_| unchanged_since.is_some());
+        let done = left.map_or_else(|| part.clone(), |left| subtract(&part, left));
+        modified.extend(&subtract(&part, &done));
+        flags.extend(collected.flags_of(&done));
+        connection.notice_besides(&collected, &done);
+        // RFC 7162 3.1.3: NO with MODIFIED has done what it could, where some of the messages are gone.
+        if !is_ok(&condition) && left.is_none() {
+            return Ok(refused(condition, Some(Data::Stored { flags, modified })));
         }
     }
-    Ok(UpstreamReply::Ok(Data::Stored(stored)))
+    Ok(UpstreamReply::Ok(Data::Stored { flags, modified }))
 }
 
 /// COPYUID over all parts of a copy; lost as soon as one part says nothing.
@@ -145,7 +152,7 @@ pub(super) async fn move_by_copy(
     let told = |vanished| Some(Data::Copied { copy_uid: copy_uid.clone(), vanished });
     let deleted = Flags::new([Flag::Deleted]);
     let mark = StoreChange { mode: StoreMode::Add, silent: false, flags: deleted };
-    if let UpstreamReply::Refused { code, text, .. } = store(connection, &copied, &mark).await? {
+    if let UpstreamReply::Refused { code, text, .. } = store(connection, &copied, &mark, None).await? {
         return Ok(UpstreamReply::Refused { code, text, data: told(UidRanges::new()) });
     }
     Ok(match expunge(connection, &copied).await? {

@@ -48,6 +48,8 @@ pub(crate) struct Collected {
     pub(crate) copy_uids: Vec<(UidValidity, UidRanges, UidRanges)>,
     pub(crate) append_uid: Option<(UidValidity, UidRanges)>,
     pub(crate) expunge_issued: bool,
+    /// MODIFIED came, with what a conditional STORE left alone.
+    pub(crate) modified: Option<UidRanges>,
     pub(crate) capability: Option<Vec<String>>,
     pub(crate) enabled: Vec<String>,
 }
@@ -121,6 +123,7 @@ impl Collected {
             }
             Some(Code::AppendUid(validity, Some(uids))) => self.append_uid = Some((validity, uids)),
             Some(Code::ExpungeIssued) => self.expunge_issued = true,
+            Some(Code::Modified(uids)) => self.modified.get_or_insert_default().extend(&uids),
             Some(Code::Capability(words)) => self.capability = Some(words),
             _ => {}
         }

@@ -23,6 +23,8 @@ pub enum Code {
     ExpungeIssued,
     /// `HIGHESTMODSEQ n`
     HighestModSeq(ModSeq),
+    /// `MODIFIED uids`: what a conditional STORE left alone (RFC 7162 3.1.3).
+    Modified(UidRanges),
     /// `NOMODSEQ`: this mailbox has no mod-sequences.
     NoModSeq,
     /// `NOTIFICATIONOVERFLOW`: NOTIFY has been switched off by the server (RFC 5465 5.8).
@@ -67,6 +69,7 @@ impl Code {
             "COPYUID" => Code::CopyUid(copy_uid(cursor)?),
             "EXPUNGEISSUED" => Code::ExpungeIssued,
             "HIGHESTMODSEQ" => Code::HighestModSeq(mod_seq(cursor)?),
+            "MODIFIED" => Code::Modified(UidRanges::from_pairs(cursor.uid_pairs()?)),
             "NOMODSEQ" => Code::NoModSeq,
             "NOTIFICATIONOVERFLOW" => Code::NotificationOverflow,
             "PERMANENTFLAGS" => {

@@ -94,8 +94,8 @@ pub enum Request<'a> {
         /// The program.
         key: &'a SearchKey,
     },
-    /// UID STORE
-    UidStore(&'a UidRanges, &'a StoreChange),
+    /// UID STORE, of messages that did not change since a mod-sequence.
+    UidStore(&'a UidRanges, &'a StoreChange, Option<ModSeq>),
     /// UID COPY
     UidCopy(&'a UidRanges, &'a MailboxName),
     /// UID MOVE
@@ -270,8 +270,11 @@ impl Request<'_> {
                 out.raw(" ");
                 charset_and_program(out, charset, key)?;
             }
-            Request::UidStore(uids, change) => {
+            Request::UidStore(uids, change, unchanged_since) => {
                 out.set_command("UID STORE ", uids);
+                if let Some(ModSeq(since)) = unchanged_since {
+                    out.raw(&format!(" (UNCHANGEDSINCE {since})"));
+                }
                 // Never `.SILENT`: the answer is what the owner applies (F35).
                 out.raw(match change.mode {
                     StoreMode::Replace => " FLAGS ",

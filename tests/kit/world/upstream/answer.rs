@@ -57,10 +57,18 @@ impl Upstream {
                 Data::Threaded(sort::thread(self.open(&at)?, algorithm, &program, today))
             }
             Fetch(at, uids, wanted) => return self.fetch(&at, &uids, &wanted),
-            Store(at, uids, change) => {
-                let stored = self.open(&at)?.store(&uids, &change);
+            Store(at, uids, change, unchanged_since) => {
+                if let Some((mailbox, uid, change)) = self.race.take() {
+                    self.other_stores(&mailbox, uid, &change);
+                }
+                let state = self.open(&at)?;
+                let since = unchanged_since.filter(|_| mod_seqs).map_or(u64::MAX, |since| since.0);
+                let later = |uid: &Uid| state.messages.get(&uid.get()).is_some_and(|m| m.mod_seq > since);
+                let modified = UidRanges::from_uids(uids.iter().filter(later));
+                let unchanged = UidRanges::from_uids(uids.iter().filter(|uid| !later(uid)));
+                let stored = state.store(&unchanged, &change);
                 self.changed(&at.mailbox, &stored);
-                Data::Stored(self.open(&at)?.reports(&stored, mod_seqs))
+                Data::Stored { flags: self.open(&at)?.reports(&stored, mod_seqs), modified }
             }
             Copy(at, uids, target) => return self.copy(&at, &uids, &target, false),
             Move(..) if !self.traits.r#move => return Err(UpstreamFault::Unsupported),

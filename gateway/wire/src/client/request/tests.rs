@@ -33,7 +33,7 @@ fn strings_cannot_end_a_command() {
     assert_eq!(encode(Request::Create(&MailboxName::new("a\0")), true), Err(Unencodable::Octets));
     let flags = Flags::new([Flag::Keyword(Arc::from("x) y"))]);
     let change = StoreChange { mode: StoreMode::Add, silent: true, flags };
-    assert_eq!(encode(Request::UidStore(&set(&[(1, 1)]), &change), true), Err(Unencodable::Octets));
+    assert_eq!(encode(Request::UidStore(&set(&[(1, 1)]), &change, None), true), Err(Unencodable::Octets));
     let section = FetchItem::Section { peek: true, section: "1] {3".into(), partial: None };
     let fetch = Request::UidFetch {
         uids: UidsArgument::From(1),
@@ -49,7 +49,7 @@ fn commands() {
     let uids = set(&[(1, 3), (9, 9)]);
     let change = StoreChange { mode: StoreMode::Remove, silent: true, flags: Flags::new([Flag::Seen]) };
     assert_eq!(
-        encode(Request::UidStore(&uids, &change), true).as_deref(),
+        encode(Request::UidStore(&uids, &change, None), true).as_deref(),
         Ok("UID STORE 1:3,9 -FLAGS (\\Seen)")
     );
     let resync = Resync::Qresync(UidValidity::new(5).unwrap(), ModSeq(8));
