@@ -7,6 +7,8 @@ use std::path::Path;
 
 #[path = "golden/counting.rs"]
 mod counting;
+#[path = "golden/filter.rs"]
+mod filter;
 #[path = "golden/notify.rs"]
 mod notify;
 

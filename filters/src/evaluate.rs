@@ -13,31 +13,41 @@ mod tests;
 
 impl Filter {
     /// Whether the message passes. `upstream` tells whether it meets the atom at that place of
-    /// [`upstream_atoms`](Filter::upstream_atoms); it is asked only as far as the verdict depends on it.
-    /// `today` is the day in the account's time zone.
-    pub fn evaluate(&self, facts: &MessageFacts, upstream: &dyn Fn(usize) -> bool, today: Date) -> bool {
-        self.expression.evaluate(&|atom| match atom {
-            Atom::Upstream(index) => upstream(*index),
-            // Keywords compare without case (RFC 3501 2.3.2 leaves it open; servers do).
-            Atom::Flag(flag) => facts.flags.contains(flag),
-            Atom::Larger(octets) => facts.size > *octets,
-            Atom::Smaller(octets) => facts.size < *octets,
-            // RFC 3501 6.4.4: the day alone counts, time and zone are disregarded.
-            Atom::Before(date) => facts.internal_date < *date,
-            Atom::On(date) => facts.internal_date == *date,
-            Atom::Since(date) => facts.internal_date >= *date,
-            Atom::DaysBeforeToday(days) => within_days(facts.internal_date, *days, today),
+    /// [`upstream_atoms`](Filter::upstream_atoms), `None` where the server refused to say; it is asked only as far as
+    /// the verdict depends on it. `today` is the day in the account's time zone.
+    pub fn evaluate(
+        &self,
+        facts: &MessageFacts,
+        upstream: &dyn Fn(usize) -> Option<bool>,
+        today: Date,
+    ) -> bool {
+        self.expression.evaluate(&|atom| {
+            Some(match atom {
+                Atom::Upstream(index) => return upstream(*index),
+                // Keywords compare without case (RFC 3501 2.3.2 leaves it open; servers do).
+                Atom::Flag(flag) => facts.flags.contains(flag),
+                Atom::Larger(octets) => facts.size > *octets,
+                Atom::Smaller(octets) => facts.size < *octets,
+                // RFC 3501 6.4.4: the day alone counts, time and zone are disregarded.
+                Atom::Before(date) => facts.internal_date < *date,
+                Atom::On(date) => facts.internal_date == *date,
+                Atom::Since(date) => facts.internal_date >= *date,
+                Atom::DaysBeforeToday(days) => within_days(facts.internal_date, *days, today),
+            })
         })
     }
 
     /// The verdict on a message of which nothing but its UID is known; `None` where the filter [needs
     /// facts](Filter::needs_facts). For mailboxes whose facts were never fetched because no filter asks for
     /// them.
-    pub fn evaluate_without_facts(&self, upstream: &dyn Fn(usize) -> bool) -> Option<bool> {
+    pub fn evaluate_without_facts(&self, upstream: &dyn Fn(usize) -> Option<bool>) -> Option<bool> {
         if self.needs_facts() {
             return None;
         }
-        Some(self.expression.evaluate(&|atom| matches!(atom, Atom::Upstream(index) if upstream(*index))))
+        Some(self.expression.evaluate(&|atom| match atom {
+            Atom::Upstream(index) => upstream(*index),
+            _ => None,
+        }))
     }
 }
 

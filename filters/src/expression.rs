@@ -99,13 +99,14 @@ impl<U> Expression<U> {
         }
     }
 
-    /// The expression's value when `answer` tells that of each atom. The walk is no deeper than the program
-    /// was, which compiling has bounded.
-    pub(crate) fn evaluate(&self, answer: &dyn Fn(&Atom<U>) -> bool) -> bool {
+    /// The expression's value when `answer` tells that of each atom. What nobody can tell is not as wanted, under
+    /// NOT neither: nothing passes because a question was refused. The walk is no deeper than the program was,
+    /// which compiling has bounded.
+    pub(crate) fn evaluate(&self, answer: &dyn Fn(&Atom<U>) -> Option<bool>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.evaluate(answer)),
             Self::Any(parts) => parts.iter().any(|part| part.evaluate(answer)),
-            Self::Atom { atom, wanted } => answer(atom) == *wanted,
+            Self::Atom { atom, wanted } => answer(atom) == Some(*wanted),
         }
     }
 }

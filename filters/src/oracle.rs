@@ -94,7 +94,7 @@ pub(crate) const DAY: i32 = 13_210;
 
 /// The filter's verdict on the message, with the oracle standing in for upstream.
 pub(crate) fn verdict(filter: &crate::Filter, message: &Message, today: Date) -> bool {
-    let upstream = |index: usize| meets(&filter.upstream_atoms()[index], message, today);
+    let upstream = |index: usize| Some(meets(&filter.upstream_atoms()[index], message, today));
     filter.evaluate(&message.facts, &upstream, today)
 }
 

@@ -124,7 +124,7 @@ fn upstream_is_not_asked_where_the_verdict_is_clear() {
     let asked = Cell::new(0);
     let upstream = |_| {
         asked.set(asked.get() + 1);
-        true
+        Some(true)
     };
     let mut message = letter();
     assert!(!filter.evaluate(&message.facts, &upstream, TODAY));
@@ -176,6 +176,18 @@ proptest! {
     }
 
     #[test]
+    fn what_upstream_refuses_to_say_never_adds_members(
+        program in oracle::program(), message in oracle::message(), today in oracle::days(),
+    ) {
+        let filter = compiled(&program);
+        let refused = filter.evaluate(&message.facts, &|_| None, today);
+        // Whatever it would have said.
+        for said in [true, false] {
+            prop_assert!(!refused || filter.evaluate(&message.facts, &|_| Some(said), today));
+        }
+    }
+
+    #[test]
     fn only_filters_that_use_flags_follow_them(
         program in oracle::program(), message in oracle::message(),
         flags in oracle::flags(), today in oracle::days(),
@@ -193,7 +205,7 @@ proptest! {
         program in oracle::program(), message in oracle::message(), today in oracle::days(),
     ) {
         let filter = compiled(&program);
-        let upstream = |index: usize| meets(&filter.upstream_atoms()[index], &message, today);
+        let upstream = |index: usize| Some(meets(&filter.upstream_atoms()[index], &message, today));
         let bare = filter.evaluate_without_facts(&upstream);
         prop_assert_eq!(bare, (!filter.needs_facts()).then(|| verdict(&filter, &message, today)));
     }

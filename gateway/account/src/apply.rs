@@ -331,7 +331,7 @@ impl Account {
         }
         mirror.echoes.remove(&uid);
         for atom in &mut mirror.atoms {
-            atom.matches.remove(uid);
+            atom.forget(uid);
         }
         if let Some(facts) = &mut mirror.facts {
             facts.remove(&uid);

@@ -62,7 +62,21 @@ pub(crate) struct Atom {
     pub(crate) through: u32,
     /// The question under way, and up to where it asks.
     pub(crate) asked: Option<(Ticket, u32)>,
-    pub(crate) failed: bool,
+    /// Messages of which the server refused to say it.
+    pub(crate) refused: UidSet,
+}
+
+impl Atom {
+    /// What the server said of a message that it was asked about; nothing where it refused.
+    pub(crate) fn answer(&self, uid: Uid) -> Option<bool> {
+        (!self.refused.contains(uid)).then(|| self.matches.contains(uid))
+    }
+
+    /// The message is gone.
+    pub(crate) fn forget(&mut self, uid: Uid) {
+        self.matches.remove(uid);
+        self.refused.remove(uid);
+    }
 }
 
 impl Mirror {
@@ -169,7 +183,7 @@ impl Mirror {
                 matches: UidSet::new(),
                 through: 0,
                 asked: None,
-                failed: false,
+                refused: UidSet::new(),
             });
             self.atoms.len() - 1
         })

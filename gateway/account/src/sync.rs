@@ -187,22 +187,22 @@ impl Account {
         let asked_by_it = |atom: &&mut Atom| atom.asked.is_some_and(|(asked, _)| asked == ticket);
         let Some(atom) = mirror.atoms.iter_mut().find(asked_by_it) else { return };
         let Some((_, through)) = atom.asked.take() else { return };
+        let asked = UidRanges::from_pairs([(atom.through.saturating_add(1), through)]);
         match reply {
             UpstreamReply::Ok(Data::Uids(uids)) => {
-                let asked = UidRanges::from_pairs([(atom.through.saturating_add(1), through)]);
                 let new = mirror.uids.intersect_ranges(&uids.intersection(&asked));
                 // No more than the mirror holds: it fits.
                 let _ = atom.matches.insert_ranges(&new);
                 atom.through = through;
-                atom.failed = false;
                 self.ask_atoms(mailbox);
             }
             UpstreamReply::Failed(UpstreamFault::UidValidityChanged) => self.sync(mailbox),
             UpstreamReply::Refused { .. } => {
-                // The server cannot search for this: nothing matches, rather than asking for ever. (A NO for a body search
-                // that takes too long is the operator's to see; the message stays hidden, never wrongly shown.)
+                // The server cannot search for this, and is not asked for ever: what it was asked about passes neither the
+                // term nor its opposite. (A NO for a body search that takes too long is the operator's to see; the message
+                // stays hidden, never wrongly shown.)
+                let _ = atom.refused.insert_ranges(&mirror.uids.intersect_ranges(&asked));
                 atom.through = through;
-                atom.failed = true;
                 self.ask_atoms(mailbox);
             }
             UpstreamReply::Ok(_) | UpstreamReply::Failed(_) => {

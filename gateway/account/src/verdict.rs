@@ -59,7 +59,7 @@ impl Judge<'_> {
             return None;
         }
         let facts = if self.filter.needs_facts() { mirror.facts_of(uid)? } else { nameless(uid) };
-        let matched = |index: usize| self.atoms.get(index).is_some_and(|atom| atom.matches.contains(uid));
+        let matched = |index: usize| self.atoms.get(index).and_then(|atom| atom.answer(uid));
         Some(self.filter.evaluate(&facts, &matched, today))
     }
 }

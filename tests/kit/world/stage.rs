@@ -190,6 +190,7 @@ impl Stage for WorldStage {
             ["upstream", "lost"] => self.world.upstream.lose_connections(),
             ["upstream", "refuses"] => self.world.upstream.refuse(),
             ["upstream", "back"] => self.world.upstream.come_back(),
+            ["upstream", "unsearchable"] => self.world.upstream.unsearchable = true,
             ["watcher", "deaf"] => self.world.upstream.deafen(),
             ["unmounted", times] => {
                 self.world.upstream.unmounted = times.parse().map_err(|_| "no number")?;

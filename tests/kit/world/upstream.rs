@@ -149,6 +149,8 @@ pub struct Upstream {
     pub unmounted: u32,
     /// What another client does to a message right before the next STORE.
     pub race: Option<(MailboxName, u32, StoreChange)>,
+    /// It refuses to search the content of mail.
+    pub unsearchable: bool,
     watch: WatchList,
     /// The watching connection is up.
     watching: bool,
@@ -172,6 +174,7 @@ impl Upstream {
             questions: Vec::new(),
             events: VecDeque::new(),
             unmounted: 0,
+            unsearchable: false,
             today: Date(0),
             race: None,
             watch: WatchList::default(),

@@ -7,6 +7,7 @@ use pimap_types::append::AppendPiece;
 use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::list;
 use pimap_types::response::ListItem;
+use pimap_types::search::SearchKey;
 use pimap_types::upstream::{
     Data, Delta, Known, MailboxAt, Synced, UpstreamFault, UpstreamReply, UpstreamRequest,
 };
@@ -48,6 +49,9 @@ impl Upstream {
                 Data::Synced(synced)
             }
             Facts(at, uids) => Data::Facts(self.open(&at)?.facts(|uid, _| contains(&uids, uid), mod_seqs)),
+            Search(_, _, program) if self.unsearchable && names_text(&program) => {
+                return Ok((refused(Some("CANNOT"), "no search of content"), Vec::new()));
+            }
             Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
             Sort(..) | Thread(..) if !self.traits.sort => return Err(UpstreamFault::Unsupported),
             Sort(at, criteria, _, program) => {
@@ -320,4 +324,17 @@ pub(super) fn refused(code: Option<&str>, text: &str) -> UpstreamReply {
 
 pub(super) fn no_target() -> UpstreamReply {
     refused(Some("TRYCREATE"), "no such mailbox")
+}
+
+/// Whether a program looks at what only the content of mail tells.
+fn names_text(program: &SearchKey) -> bool {
+    match program {
+        SearchKey::And(keys) => keys.iter().any(names_text),
+        SearchKey::Or(a, b) => names_text(a) || names_text(b),
+        SearchKey::Not(key) => names_text(key),
+        key => matches!(
+            key,
+            SearchKey::Header(..) | SearchKey::Field(..) | SearchKey::Body(_) | SearchKey::Text(_)
+        ),
+    }
 }
