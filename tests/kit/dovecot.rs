@@ -45,6 +45,7 @@ pub struct Dovecot {
     scratch: Scratch,
     ports: [u16; 3],
     certificate: Certificate,
+    zone: Option<String>,
 }
 
 impl Dovecot {
@@ -60,6 +61,11 @@ impl Dovecot {
 
     /// Starts one and waits until it serves.
     pub fn with(riches: &Riches) -> Dovecot {
+        Dovecot::in_zone(riches, None)
+    }
+
+    /// The same, in a time zone of its own (`TZ`, POSIX.1 8.3).
+    pub fn in_zone(riches: &Riches, zone: Option<&str>) -> Dovecot {
         let scratch = Scratch::new("dovecot");
         // Dovecot's own users must be able to reach their sockets in there.
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
@@ -75,8 +81,9 @@ impl Dovecot {
             let ports = free_ports();
             fs::write(scratch.join("dovecot.conf"), config(&scratch, &users, ports, riches))
                 .expect("dovecot.conf");
-            if let Some(process) = launch(&scratch, ports) {
-                let dovecot = Dovecot { process, scratch, ports, certificate };
+            if let Some(process) = launch(&scratch, ports, zone) {
+                let zone = zone.map(str::to_owned);
+                let dovecot = Dovecot { process, scratch, ports, certificate, zone };
                 dovecot.settle("joe");
                 return dovecot;
             }
@@ -166,7 +173,8 @@ impl Dovecot {
 
     /// Serves again after [`Dovecot::stop`].
     pub fn resume(&mut self) {
-        self.process = launch(&self.scratch, self.ports).expect("Dovecot starts again on its ports");
+        self.process = launch(&self.scratch, self.ports, self.zone.as_deref())
+            .expect("Dovecot starts again on its ports");
     }
 
     /// Serves again with another configuration, as an operator changes it: its text and the directory of its files go in.
@@ -276,11 +284,11 @@ fn config(scratch: &Scratch, users: &Users, ports: [u16; 3], riches: &Riches) ->
 }
 
 /// Starts the daemon and waits until it lets a user in; nothing when it ends instead.
-fn launch(scratch: &Scratch, ports: [u16; 3]) -> Option<Running> {
+fn launch(scratch: &Scratch, ports: [u16; 3], zone: Option<&str>) -> Option<Running> {
     let output = fs::File::create(scratch.join("output")).expect("a file for its output");
     let mut command = Command::new("dovecot");
     command.arg("-F").arg("-c").arg(scratch.join("dovecot.conf"));
-    command.stdout(Stdio::null()).stderr(output);
+    command.stdout(Stdio::null()).stderr(output).envs(zone.map(|zone| ("TZ", zone)));
     let mut process = Running::start(&mut command).ok()?;
     let ready = within(PATIENCE, || {
         if process.exited().is_some() {

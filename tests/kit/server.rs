@@ -139,8 +139,13 @@ enum Held {
 impl Server {
     /// Starts one and waits until it serves.
     pub fn start(make: Make) -> Server {
+        Server::start_in(make, None)
+    }
+
+    /// The same, in a time zone of its own (`TZ`, POSIX.1 8.3).
+    pub fn start_in(make: Make, zone: Option<&str>) -> Server {
         if let Some(riches) = make.riches() {
-            let dovecot = Dovecot::with(&riches);
+            let dovecot = Dovecot::in_zone(&riches, zone);
             let server = Server { make, imap: dovecot.imap(), held: Held::Dovecot(dovecot) };
             server.prepare();
             return server;
@@ -157,6 +162,7 @@ impl Server {
             let file =
                 || fs::File::options().create(true).append(true).open(&log).expect("a file for its output");
             command.stdout(file()).stderr(file());
+            command.envs(zone.map(|zone| ("TZ", zone)));
             let mut process = Running::start(&mut command).unwrap_or_else(|e| panic!("{make:?}: {e}"));
             if serves(&mut process, imap, &user_of(make, "joe")) {
                 let held = Held::Other { process, _companion: companion, scratch };
