@@ -185,7 +185,7 @@ pub enum Data {
     },
     /// UIDs that are gone.
     Expunged(UidRanges),
-    /// APPENDUID, where upstream has UIDPLUS.
+    /// APPENDUID, or where upstream gave none the UID under which the message was found again.
     Appended(Option<(UidValidity, UidRanges)>),
     /// Mailboxes.
     Listed(Vec<ListItem>),

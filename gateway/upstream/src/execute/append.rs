@@ -1,7 +1,11 @@
 //! APPEND: literals and what follows them go through one after the other (RFC 3502, RFC 4469). A message that is given up leaves its
 //! command incomplete, so that the server throws it away. What was sent and not answered is looked for, by Message-ID and size, and never
-//! sent again (F45).
+//! sent again (F45). Only what has a UID from the UIDNEXT on that was told before the octets went can be it: an older copy of the same
+//! message (a draft saved twice, a message sent to oneself) is another message.
+//!
+//! That one is not found proves nothing, since a server may still be at work on what it was sent: it stays in doubt.
 
+use super::mailbox::status;
 use super::open::{plain, select};
 use super::read::{fetch_facts, search_or_fail};
 use super::{is_ok, refused};
@@ -12,18 +16,27 @@ use crate::machine::letter::Letter;
 use crate::pool::Pool;
 use pimap_types::append::{AppendPart, AppendPiece, streams};
 use pimap_types::command::Append;
+use pimap_types::list::StatusItem;
 use pimap_types::search::SearchKey;
+use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::upstream::{Data, UpstreamReply};
 use pimap_types::{MailboxName, UidRanges, UidValidity};
 use pimap_wire::client::request::{Encoded, Request, encode_parts};
 use pimap_wire::client::response::Condition;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// How long after looking in vain the message is looked for once more.
+const LOOKED_FOR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// An APPEND on its way.
 #[derive(Default)]
 pub(super) struct Appending {
     /// The message, where the command is one message in one literal.
     letter: Option<Letter>,
+    /// The mailbox before it, where that was told: what has a lower UID is another message.
+    before: Option<(UidValidity, u32)>,
     /// The connection stands in the middle of a command: it is of no further use.
     pub(super) spoiled: bool,
 }
@@ -48,14 +61,18 @@ impl Appending {
         streamed: &mut bool,
     ) -> Result<UpstreamReply, Fault> {
         let mut collected = Collected::default();
+        if octets.is_some() && is_one_literal(&append.parts) {
+            self.letter = Some(Letter::default());
+            self.before = told_before(connection, &append.mailbox).await?;
+        }
         connection.in_doubt = append.streams().is_none();
         if let Some(condition) = connection.send(&Request::Append(append), &mut collected).await? {
             return Ok(refused(condition, None));
         }
         if let (Some(octets), Some(size)) = (octets, append.streams()) {
             *streamed = true;
-            self.letter = is_one_literal(&append.parts).then(Letter::default);
-            match self.stream(connection, octets, size, &mut collected).await? {
+            let at = Streamed { left: size, in_list: is_in_list(&append.parts) };
+            match self.stream(connection, octets, at, &mut collected).await? {
                 Came::End => {}
                 Came::Refused(condition) => return Ok(refused(condition, None)),
                 Came::GivenUp(reply) => {
@@ -70,8 +87,8 @@ impl Appending {
             return Ok(refused(condition, None));
         }
         let mut uids = collected.append_uid;
-        if uids.is_none() && !connection.capabilities.uid_plus {
-            // The message is there, whatever comes of looking for it.
+        if uids.is_none() {
+            // A server with UIDPLUS may leave APPENDUID out (RFC 4315 3). The message is there, whatever comes of looking for it.
             connection.in_doubt = false;
             uids = self.found(connection, &append.mailbox).await.unwrap_or(None);
         }
@@ -82,7 +99,7 @@ impl Appending {
         &mut self,
         connection: &mut Connection,
         octets: &mut mpsc::Receiver<AppendPiece>,
-        mut left: u64,
+        Streamed { mut left, mut in_list }: Streamed,
         collected: &mut Collected,
     ) -> Result<Came, Fault> {
         loop {
@@ -101,6 +118,7 @@ impl Appending {
                     self.letter = None;
                     connection.in_doubt = streams(&parts).is_none();
                     left = streams(&parts).unwrap_or(0);
+                    in_list = is_in_list(&parts);
                     let Encoded { parts, message_waits } =
                         encode_parts(&parts, connection.capabilities.literal_plus)?;
                     if let Some(condition) = connection.send_parts(&parts, message_waits, collected).await? {
@@ -114,7 +132,8 @@ impl Appending {
                         };
                     }
                 }
-                Some(AppendPiece::End) if left == 0 => {
+                // The line's end would make a command of what is none while the list of CATENATE is open.
+                Some(AppendPiece::End) if left == 0 && !in_list => {
                     connection.write(b"\r\n").await?;
                     return Ok(Came::End);
                 }
@@ -131,39 +150,76 @@ impl Appending {
         }
     }
 
-    /// The message's UID, where its Message-ID and size name exactly one (NQ-055).
+    /// The message's UID, where its Message-ID and size name exactly one that was not there before (NQ-055).
     async fn found(
         &self,
         connection: &mut Connection,
         mailbox: &MailboxName,
     ) -> Result<Option<(UidValidity, UidRanges)>, Fault> {
-        let Some((id, size)) = self.mark() else { return Ok(None) };
-        let hits = Hits::of(connection, mailbox, &id, size).await?;
-        Ok(hits.one().map(|uids| (hits.validity, uids)))
+        let Some(mark) = self.mark() else { return Ok(None) };
+        Ok(Hits::of(connection, mailbox, &mark).await?.one(&mark))
     }
 
-    fn mark(&self) -> Option<(String, u64)> {
+    fn mark(&self) -> Option<Mark> {
         let letter = self.letter.as_ref()?;
-        Some((letter.message_id()?, letter.size()))
+        let (validity, uid_next) = self.before?;
+        Some(Mark { id: letter.message_id()?, size: letter.size(), validity, uid_next })
     }
 
-    /// The connection was lost after the message was sent: whether it is there, as far as that can be found out on a new one.
+    /// The connection was lost after the message was sent: its UID, where it is found on a new one; a second look is for a server
+    /// that was still at work. Nothing: it stays in doubt.
     pub(super) async fn verified(&self, pool: &Pool, append: &Append) -> Option<UpstreamReply> {
-        let (id, size) = self.mark()?;
-        let mut lease = pool.lease(None, true).await.ok()?;
-        let hits = Hits::of(&mut lease.connection, &append.mailbox, &id, size).await.ok()?;
-        pool.give_back(lease);
-        match hits.one() {
-            Some(uids) => Some(UpstreamReply::Ok(Data::Appended(Some((hits.validity, uids))))),
-            None if hits.named.is_empty() => {
-                Some(UpstreamReply::Failed(pimap_types::upstream::UpstreamFault::Unavailable))
+        let mark = self.mark()?;
+        let seen = match looked_for(pool, &append.mailbox, &mark).await {
+            // There it is, or there is something that could be it.
+            Some(hits) if !hits.named.is_empty() => hits,
+            _ => {
+                sleep(LOOKED_FOR_AGAIN_AFTER).await;
+                looked_for(pool, &append.mailbox, &mark).await?
             }
-            None => None,
-        }
+        };
+        seen.one(&mark).map(|found| UpstreamReply::Ok(Data::Appended(Some(found))))
     }
 }
 
-/// Messages that carry a Message-ID, and those of them that are as large as the one looked for.
+async fn looked_for(pool: &Pool, mailbox: &MailboxName, mark: &Mark) -> Option<Hits> {
+    let mut lease = pool.lease(None, true).await.ok()?;
+    let hits = Hits::of(&mut lease.connection, mailbox, mark).await.ok()?;
+    pool.give_back(lease);
+    Some(hits)
+}
+
+/// UIDVALIDITY and UIDNEXT as they are now. One question more for each message, and the mirror is not asked instead: it may lag behind,
+/// and what it does not know of yet is just what must not be taken for the new message. A mailbox that cannot be asked about is for the
+/// APPEND itself to be refused (`TRYCREATE`).
+async fn told_before(
+    connection: &mut Connection,
+    mailbox: &MailboxName,
+) -> Result<Option<(UidValidity, u32)>, Fault> {
+    let items = [StatusItem::UidNext, StatusItem::UidValidity];
+    let (condition, numbers) = status(connection, mailbox, &items, false).await?;
+    let numbers = numbers.filter(|_| is_ok(&condition));
+    Ok(numbers.and_then(|numbers| Some((numbers.uid_validity?, numbers.uid_next?))))
+}
+
+/// What a message is known by.
+struct Mark {
+    id: String,
+    size: u64,
+    validity: UidValidity,
+    /// It has this UID or a higher one.
+    uid_next: u32,
+}
+
+/// Where the stream stands.
+struct Streamed {
+    /// Octets of the literal that are still to come.
+    left: u64,
+    /// Within the list of CATENATE.
+    in_list: bool,
+}
+
+/// New messages that carry a Message-ID, and those of them that are as large as the one looked for.
 struct Hits {
     validity: UidValidity,
     named: UidRanges,
@@ -171,35 +227,40 @@ struct Hits {
 }
 
 impl Hits {
-    async fn of(
-        connection: &mut Connection,
-        mailbox: &MailboxName,
-        id: &str,
-        size: u64,
-    ) -> Result<Hits, Fault> {
+    async fn of(connection: &mut Connection, mailbox: &MailboxName, mark: &Mark) -> Result<Hits, Fault> {
         let resync = plain(connection);
         // EXAMINE, so that \Recent stays where it is (F27).
         select(connection, mailbox, true, resync).await?;
         let validity = connection.selected.as_ref().map(|selected| selected.uid_validity);
         let validity = validity.ok_or(Fault::Misbehaved)?;
-        let key = SearchKey::Header(b"Message-ID".to_vec(), id.as_bytes().to_vec());
-        let named = search_or_fail(connection, &key).await?;
+        let new = SequenceSet(vec![(SetNumber::Number(mark.uid_next), SetNumber::Star)]);
+        let id = SearchKey::Header(b"Message-ID".to_vec(), mark.id.as_bytes().to_vec());
+        let found = search_or_fail(connection, &SearchKey::And(vec![SearchKey::Uid(new), id])).await?;
+        // `n:*` also names the last message when that is below n (RFC 3501 6.4.8).
+        let named = found.intersection(&UidRanges::from_pairs([(mark.uid_next, u32::MAX)]));
         let mut as_large = UidRanges::new();
         // Several messages with one Message-ID: none of them is known to be the one (NQ-055).
         if named.len() == 1 {
             let facts = fetch_facts(connection, &named).await?;
-            let fits = facts.values().filter(|facts| u64::from(facts.size) == size);
+            let fits = facts.values().filter(|facts| u64::from(facts.size) == mark.size);
             as_large = UidRanges::from_uids(fits.map(|facts| facts.uid));
         }
         Ok(Hits { validity, named, as_large })
     }
 
-    fn one(&self) -> Option<UidRanges> {
-        (self.named.len() == 1 && !self.as_large.is_empty()).then(|| self.as_large.clone())
+    fn one(self, mark: &Mark) -> Option<(UidValidity, UidRanges)> {
+        // In a mailbox made anew meanwhile UIDs say nothing about before and after.
+        let is_one = self.validity == mark.validity && self.named.len() == 1 && !self.as_large.is_empty();
+        is_one.then_some((self.validity, self.as_large))
     }
 }
 
 /// Whether the command is one message in one literal.
 fn is_one_literal(parts: &[AppendPart]) -> bool {
     matches!(parts, [AppendPart::Message { .. }, AppendPart::Literal { .. }])
+}
+
+/// Whether what was sent so far ends within the list of CATENATE.
+fn is_in_list(parts: &[AppendPart]) -> bool {
+    matches!(parts.last(), Some(AppendPart::Text { .. }))
 }
