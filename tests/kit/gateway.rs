@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use toml::{Table, Value};
 
@@ -115,7 +115,7 @@ impl Gateway {
     fn launch(config: Config, certificate: Option<Certificate>, scratch: Scratch) -> Gateway {
         let (process, listeners) = spawn(&config, &scratch);
         let mut gateway = Gateway { process, listeners, config, certificate, scratch };
-        gateway.wait_until_it_serves();
+        gateway.until_it_serves().unwrap_or_else(|reason| panic!("{reason}"));
         gateway
     }
 
@@ -139,8 +139,22 @@ impl Gateway {
     /// Starts it again on the same store and the same ports.
     pub fn restart(&mut self) {
         self.keep_ports();
-        (self.process, self.listeners) = spawn(&self.config, &self.scratch);
-        self.wait_until_it_serves();
+        let began = Instant::now();
+        loop {
+            let told = self.log().len();
+            (self.process, self.listeners) = spawn(&self.config, &self.scratch);
+            match self.until_it_serves() {
+                Ok(()) => return,
+                // Somebody else's connection may have been given one of the ports meanwhile; it goes again.
+                Err(_) if self.is_port_taken(told) && began.elapsed() < PATIENCE => {}
+                Err(reason) => panic!("{reason}"),
+            }
+        }
+    }
+
+    /// Whether what it wrote since then says that an address is in use.
+    fn is_port_taken(&self, since: usize) -> bool {
+        self.log().get(since..).is_some_and(|log| log.contains("Address already in use"))
     }
 
     /// SIGTERM; the answer is how it ended, or nothing when it did not within `limit`.
@@ -178,7 +192,8 @@ impl Gateway {
         self.scratch.path()
     }
 
-    fn wait_until_it_serves(&mut self) {
+    /// Waits until it serves; else what it left behind: its log, and the file it was to be configured by.
+    fn until_it_serves(&mut self) -> Result<(), String> {
         let process = &mut self.process;
         let listeners = &self.listeners;
         let wanted =
@@ -190,11 +205,14 @@ impl Gateway {
             }
             listeners.lock().expect("the listeners").contains_key(wanted).then_some(Ok(()))
         });
-        match served {
-            Some(Ok(())) => {}
-            Some(Err(reason)) => panic!("{reason}\n{}", self.log()),
-            None => panic!("no `listening {wanted}` line\n{}", self.log()),
-        }
+        let reason = match served {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(reason)) => reason,
+            None => format!("no `listening {wanted}` line"),
+        };
+        let file =
+            fs::read_to_string(self.scratch.join("gateway.toml")).unwrap_or_else(|error| error.to_string());
+        Err(format!("{reason}\nits log:\n{}\nits configuration:\n{file}", self.log()))
     }
 
     /// Writes the ports that were found into the configuration, so that handsets find it there again.
