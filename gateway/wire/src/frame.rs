@@ -14,9 +14,13 @@
 //!   │      └── over a limit, NUL … ───┴─► Swallowing ── too much ──► Closed                │
 //!   └─────────────────────────────────────┴────────────────────────────────────────────────┘
 //! ```
+//!
+//! An APPEND that was answered before it ended goes from Verdict, Append or Tail to Swallowing too.
 
 mod append;
+mod gather;
 mod line;
+mod swallow;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -25,11 +29,11 @@ pub use value::{CommandBytes, Frame, Rejection};
 
 use crate::syntax::leading_tag;
 use bytes::{Buf, Bytes, BytesMut};
-use line::{Literal, TAIL_BYTES, is_append_message, trailing_literal, without_cr};
-use memchr::{memchr, memchr2};
+use gather::{Gathered, Gathering};
+use line::{Literal, is_append_message, trailing_literal};
 use pimap_types::limits::{
     COMMAND_BYTES_MAX, LINE_BEFORE_LOGIN_BYTES_MAX, LINE_BYTES_MAX, LITERALS_PER_COMMAND_MAX,
-    STRING_LITERAL_BYTES_MAX, SWALLOW_BYTES_MAX,
+    STRING_LITERAL_BYTES_MAX,
 };
 use pimap_types::{Code, Tag};
 
@@ -79,21 +83,6 @@ enum State {
         swallowed: u64,
     },
     Closed,
-}
-
-/// How far the command at the start of the buffer has been read. Positions count from the start of the buffer.
-#[derive(Clone, Copy, Default)]
-struct Gathering {
-    /// Where the current stretch of text, after the last literal, begins.
-    piece: usize,
-    /// Up to where no line feed was found.
-    scanned: usize,
-    /// Where the literal being gathered ends.
-    literal_end: Option<usize>,
-    /// Text before `piece`, without literals.
-    text_bytes: usize,
-    literal_bytes: u64,
-    literals: usize,
 }
 
 /// What one step of the machine came to.
@@ -175,13 +164,6 @@ impl Framer {
         }
     }
 
-    /// Keeps the message of [`Frame::AppendStart`] out: it is skipped if it comes all the same.
-    pub fn refuse_append(&mut self) {
-        if let State::Verdict { size, synchronizing, .. } = self.state {
-            self.skip_literal(Literal { size, synchronizing }, 0);
-        }
-    }
-
     /// The next frame; `None` until more octets are fed, or [`Frame::AppendStart`] has had its verdict.
     pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
@@ -210,48 +192,26 @@ impl Framer {
         }
     }
 
-    fn step_command(&mut self, mut at: Gathering) -> Step {
-        if let Some(end) = at.literal_end {
-            if self.buffer.len() < end {
-                return if self.ended { self.cut_short() } else { Step::Wait };
+    fn step_command(&mut self, at: Gathering) -> Step {
+        let (at, line_end, next) = match self.gather(at, self.line_bytes_max()) {
+            Gathered::Stretch(at, line_end, next) => (at, line_end, next),
+            Gathered::Waits(at) => {
+                self.state = State::Command(at);
+                return Step::Wait;
             }
-            at = Gathering { piece: end, scanned: end, literal_end: None, ..at };
-        }
-        let unscanned = self.buffer.get(at.scanned..).unwrap_or_default();
-        let (line_end, next) = match memchr(b'\n', unscanned) {
-            Some(index) => (at.scanned + index, at.scanned + index + 1),
-            None => {
-                let length = self.buffer.len();
-                at.scanned = length;
-                // One octet more than the limit may still be the CR of the line end.
-                if at.text_bytes.saturating_add(length - at.piece) > self.line_bytes_max() + 1 {
-                    return self.reject(at, LINE_TOO_LONG);
-                }
-                if !self.ended || length == 0 {
-                    self.state = State::Command(at);
-                    return Step::Wait;
-                }
-                (length, length)
-            }
+            Gathered::CutShort => return self.cut_short(),
+            Gathered::Malformed(at, text) => return self.reject(at, text),
         };
-        self.on_line(at, line_end, next)
-    }
-
-    /// A stretch of text is whole: it ends before `line_end`, what follows begins at `next`.
-    fn on_line(&mut self, at: Gathering, line_end: usize, next: usize) -> Step {
-        let text = without_cr(self.buffer.get(at.piece..line_end).unwrap_or_default());
-        let text_bytes = at.text_bytes.saturating_add(text.len());
-        if text_bytes > self.line_bytes_max() {
-            return self.reject(at, LINE_TOO_LONG);
-        }
-        if memchr2(b'\r', 0, text).is_some() {
-            return self.reject(at, "a bare CR or a NUL is not allowed");
+        if next == 0 {
+            // The input has ended, and not with half a line.
+            return Step::Wait;
         }
         if self.sasl {
             self.sasl = false;
             self.state = State::Command(Gathering::default());
             return Step::Frame(Frame::Sasl(self.split_command(next)));
         }
+        let text = self.stretch(at, line_end);
         if at.piece == 0 && text.is_empty() {
             // A terminal's empty line says nothing and gets no answer.
             self.consume(next);
@@ -268,7 +228,7 @@ impl Framer {
             return self.reject(at, "IDLE is running: expected DONE");
         }
         match trailing_literal(text) {
-            Some(literal) => self.on_literal(Gathering { text_bytes, ..at }, literal, line_end, next),
+            Some(literal) => self.on_literal(at, literal, line_end, next),
             None => {
                 self.state = State::Command(Gathering::default());
                 Step::Frame(Frame::Command(self.split_command(next)))
@@ -318,54 +278,6 @@ impl Framer {
         }
         self.state = State::Command(Gathering::default());
         Step::Frame(Frame::Half(tag, CommandBytes::new(Bytes::from(octets))))
-    }
-
-    /// Skips `left` octets of a literal, then the rest of the refused command, line by line and literal by literal.
-    fn step_swallow(&mut self, left: u64, swallowed: u64) -> Step {
-        if swallowed.saturating_add(left) > SWALLOW_BYTES_MAX {
-            return self.close(None, "too much to skip");
-        }
-        if left > 0 {
-            let length = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            if length == 0 {
-                return Step::Wait;
-            }
-            self.consume(length);
-            self.state =
-                State::Swallowing { left: left - length as u64, swallowed: swallowed + length as u64 };
-            return Step::Again;
-        }
-        if let Some(index) = memchr(b'\n', &self.buffer) {
-            // Only the tail counts, however much of the line happens to be buffered: else it would matter how it was split.
-            let tail = index.saturating_sub(TAIL_BYTES)..index;
-            let literal = trailing_literal(without_cr(self.buffer.get(tail).unwrap_or_default()));
-            self.consume(index + 1);
-            self.state = State::Command(Gathering::default());
-            if let Some(literal) = literal {
-                self.skip_literal(literal, swallowed.saturating_add(index as u64));
-            }
-            return Step::Again;
-        }
-        // What a literal's head may need stays: the line may still end with one.
-        let keep = if self.ended { 0 } else { TAIL_BYTES };
-        let surplus = self.buffer.len().saturating_sub(keep);
-        if surplus == 0 {
-            return Step::Wait;
-        }
-        self.consume(surplus);
-        self.state = State::Swallowing { left: 0, swallowed: swallowed.saturating_add(surplus as u64) };
-        Step::Again
-    }
-
-    /// Skips a refused literal, unless the handset waits for `+` and so has understood the refusal. Octets that are there
-    /// already show that it did not wait: they are the literal's, not the next command.
-    fn skip_literal(&mut self, literal: Literal, swallowed: u64) {
-        let waits = literal.synchronizing && self.mode == LiteralMode::Stream && self.buffer.is_empty();
-        self.state = if waits {
-            State::Command(Gathering::default())
-        } else {
-            State::Swallowing { left: literal.size, swallowed }
-        };
     }
 
     fn reject(&mut self, at: Gathering, text: &'static str) -> Step {

@@ -1,8 +1,8 @@
 //! APPEND after its first line: the octets of literals, and what follows each of them.
 
-use super::line::{Literal, is_url, trailing_literal, without_cr};
-use super::{Frame, Framer, Gathering, LINE_TOO_LONG, LiteralMode, NO_CONTINUATION, Rejection, State, Step};
-use memchr::{memchr, memchr2};
+use super::gather::{Gathered, Gathering};
+use super::line::{Literal, is_url, trailing_literal};
+use super::{Frame, Framer, LiteralMode, NO_CONTINUATION, Rejection, State, Step};
 use pimap_types::Tag;
 use pimap_types::limits::{
     LINE_BYTES_MAX, LITERALS_PER_COMMAND_MAX, PIECE_BYTES_MAX, STRING_LITERAL_BYTES_MAX,
@@ -24,37 +24,17 @@ impl Framer {
     }
 
     /// Gathers what follows a literal of APPEND: the line's end, or a further message or part.
-    pub(super) fn step_tail(&mut self, tag: Option<Tag>, mut at: Gathering) -> Step {
-        if let Some(end) = at.literal_end {
-            if self.buffer.len() < end {
-                return if self.ended { self.cut_short() } else { Step::Wait };
+    pub(super) fn step_tail(&mut self, tag: Option<Tag>, at: Gathering) -> Step {
+        let (at, line_end, next) = match self.gather(at, LINE_BYTES_MAX) {
+            Gathered::Stretch(at, line_end, next) => (at, line_end, next),
+            Gathered::Waits(at) => {
+                self.state = State::Tail { tag, at };
+                return Step::Wait;
             }
-            at = Gathering { piece: end, scanned: end, literal_end: None, ..at };
-        }
-        let unscanned = self.buffer.get(at.scanned..).unwrap_or_default();
-        let (line_end, next) = match memchr(b'\n', unscanned) {
-            Some(index) => (at.scanned + index, at.scanned + index + 1),
-            None => {
-                let length = self.buffer.len();
-                at.scanned = length;
-                if at.text_bytes.saturating_add(length - at.piece) > LINE_BYTES_MAX + 1 {
-                    return self.reject_tail(tag, at, LINE_TOO_LONG);
-                }
-                if !self.ended {
-                    self.state = State::Tail { tag, at };
-                    return Step::Wait;
-                }
-                (length, length)
-            }
+            Gathered::CutShort => return self.cut_short(),
+            Gathered::Malformed(at, text) => return self.reject_tail(tag, at, text),
         };
-        let text = without_cr(self.buffer.get(at.piece..line_end).unwrap_or_default());
-        let text_bytes = at.text_bytes.saturating_add(text.len());
-        if text_bytes > LINE_BYTES_MAX {
-            return self.reject_tail(tag, at, LINE_TOO_LONG);
-        }
-        if memchr2(b'\r', 0, text).is_some() {
-            return self.reject_tail(tag, at, "a bare CR or a NUL is not allowed");
-        }
+        let text = self.stretch(at, line_end);
         let Some(literal) = trailing_literal(text) else {
             if at.piece == 0 && text.is_empty() {
                 return self.end_append(next);
@@ -79,8 +59,7 @@ impl Framer {
             return self.reject_tail(tag, at, "literal too large");
         };
         let (literals, literal_end) = (at.literals + 1, Some(end));
-        self.state =
-            State::Tail { tag, at: Gathering { text_bytes, literal_end, literal_bytes, literals, ..at } };
+        self.state = State::Tail { tag, at: Gathering { literal_end, literal_bytes, literals, ..at } };
         if synchronizing { Step::Frame(Frame::NeedContinuation) } else { Step::Again }
     }
 

@@ -1,7 +1,8 @@
 //! Framing: known streams, refusals that stay in sync, and independence of how octets are cut.
 
+use super::line::TAIL_BYTES;
 use super::*;
-use pimap_types::limits::PIECE_BYTES_MAX;
+use pimap_types::limits::{PIECE_BYTES_MAX, SWALLOW_BYTES_MAX};
 use proptest::prelude::*;
 
 /// Feeds the pieces and tells what came out, one line a frame; the octets of a message are joined. APPENDs are let in
@@ -151,6 +152,55 @@ fn an_append_may_go_on_behind_its_literal() {
         "a BAD a bare CR or a NUL is not allowed"
     );
     assert_eq!(body(b"a APPEND x {2+}\r\nhi {3}\r\nb NOOP\r\n")[1..], [format!("a BAD {NO_CONTINUATION}")]);
+}
+
+/// An APPEND that is answered before it ended: what is still to come of it is skipped wherever it stands, asks for nothing, and is not
+/// answered again.
+#[test]
+fn what_is_left_of_an_answered_append_is_skipped() {
+    let rest_after = |sent: &[&[u8]], rest: &[&[u8]]| {
+        let mut framer = Framer::new(LiteralMode::Stream);
+        framer.set_logged_in(true);
+        for piece in sent {
+            framer.feed(piece);
+            while let Some(frame) = framer.next_frame() {
+                if matches!(frame, Frame::AppendStart { .. } | Frame::AppendPart { .. }) {
+                    framer.accept_append();
+                }
+            }
+        }
+        framer.refuse_append();
+        let mut told = Vec::new();
+        for piece in rest {
+            framer.feed(piece);
+            told.extend(std::iter::from_fn(|| framer.next_frame()).map(|frame| match frame {
+                Frame::Command(command) => String::from_utf8_lossy(command.octets()).into_owned(),
+                other => format!("{other:?}"),
+            }));
+        }
+        told
+    };
+    let begun = b"a APPEND x CATENATE (TEXT {4+}\r\n";
+    // Within a literal, at its end, within the line that follows, and within a literal of that.
+    let url: &[&[u8]] = &[b" URL {13}\r\n", b"b NOOP\r\n"];
+    assert_eq!(rest_after(&[begun], &[b"z NO", url[0], url[1]]), ["b NOOP\r\n"]);
+    assert_eq!(rest_after(&[begun, b"z NO"], url), ["b NOOP\r\n"]);
+    assert_eq!(rest_after(&[begun, b"z NO UR"], &[b"L {13}\r\n", b"b NOOP\r\n"]), ["b NOOP\r\n"]);
+    assert_eq!(
+        rest_after(&[begun, b"z NO URL {13}\r\n"], &[b"/x\r\nz DELETE y)\r\nb NOOP\r\n"]),
+        ["b NOOP\r\n"]
+    );
+    assert_eq!(
+        rest_after(
+            &[begun, b"z NO URL {13}\r\n/x\r\n"],
+            &[b"z DELETE y TEXT {9+}\r\nz LOGOUT\n)\r\nb NOOP\r\n"]
+        ),
+        ["b NOOP\r\n"]
+    );
+    // A line that would have been refused is not refused a second time.
+    assert_eq!(rest_after(&[begun, b"z NO"], &[b" \0 URL {1+}\r\nx)\r\nb NOOP\r\n"]), ["b NOOP\r\n"]);
+    // One that came whole is not followed by anything of its own.
+    assert_eq!(rest_after(&[begun, b"z NO)\r\n"], &[b"b NOOP\r\n"]), ["b NOOP\r\n"]);
 }
 
 #[test]

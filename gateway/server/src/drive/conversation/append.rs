@@ -56,7 +56,7 @@ pub(super) enum Pumped {
     Awaited,
     /// The message is over, or nobody takes the rest of it.
     Over,
-    /// The command is broken.
+    /// Nothing that follows can be understood: the connection ends.
     Broken(Rejection),
 }
 
@@ -80,12 +80,9 @@ impl Message {
         });
     }
 
-    /// The command was answered. A message that was never asked for is skipped by the framer; what still comes of one
-    /// that was is dropped frame by frame.
+    /// The command was answered, maybe before it ended: the framer skips what is still to come of it.
     pub(super) fn answered(self, framer: &mut Framer) {
-        if matches!(self.stage, Stage::Offered) {
-            framer.refuse_append();
-        }
+        framer.refuse_append();
     }
 
     /// Moves pieces on while there is room; pending when more input or room is needed. `ended`: no more input will come, and a
@@ -99,7 +96,7 @@ impl Message {
         let Stage::Flowing(flow) = &mut self.stage else { return Poll::Pending };
         let pumped = ready!(flow.poll(cx, framer, ended));
         if !matches!(pumped, Pumped::Moved | Pumped::Awaited) {
-            // The sender goes: after the last octet it means the end, before it that the rest will not come.
+            // The sender goes: without the end before it that means that the rest will not come.
             self.stage = Stage::Dropped;
         }
         Poll::Ready(pumped)
@@ -127,13 +124,17 @@ impl Flow {
                 Pumped::Moved
             }
             Some(Frame::AppendPart { text, literal }) => self.go_on(&text, literal, framer),
+            Some(Frame::AppendEnd) if self.catenating => {
+                self.give_up("CLIENTBUG".to_owned(), "the list of CATENATE is not closed".to_owned())
+            }
             Some(Frame::AppendEnd) => {
                 self.ready.extend(self.held.take().map(AppendPiece::Bytes));
                 self.end();
                 Pumped::Moved
             }
             Some(Frame::NeedContinuation) => Pumped::Awaited,
-            Some(Frame::Rejected(rejection)) => Pumped::Broken(rejection),
+            Some(Frame::Rejected(rejection)) if rejection.fatal => Pumped::Broken(rejection),
+            Some(Frame::Rejected(rejection)) => self.give_up(word(rejection.code), rejection.text.to_owned()),
             Some(_) => Pumped::Over,
             None if ended => Pumped::Over,
             None => return Poll::Pending,
@@ -145,17 +146,20 @@ impl Flow {
         self.last = true;
     }
 
+    /// The command turned out to be none, which is its answer; upstream never sees it whole.
+    fn give_up(&mut self, code: String, text: String) -> Pumped {
+        self.ready.push_back(AppendPiece::Refused { code, text });
+        self.last = true;
+        Pumped::Moved
+    }
+
     /// What follows a literal: checked as the command itself was, before upstream sees the literal's last octet.
     fn go_on(&mut self, text: &CommandBytes, literal: Option<(u64, bool)>, framer: &mut Framer) -> Pumped {
         let parts = match self.checked(text) {
             Ok(parts) => parts,
             Err((code, text)) => {
-                if literal.is_some() {
-                    framer.refuse_append();
-                }
-                self.ready.push_back(AppendPiece::Refused { code, text });
-                self.last = true;
-                return Pumped::Moved;
+                framer.refuse_append();
+                return self.give_up(code, text);
             }
         };
         self.catenating = matches!(parts.last(), Some(AppendPart::Text { .. }));
@@ -174,16 +178,20 @@ impl Flow {
     }
 
     fn checked(&mut self, text: &CommandBytes) -> Result<Vec<AppendPart>, (String, String)> {
-        let code_of = |code: Option<Code>| match code {
-            Some(Code::Word(word)) => word.into_owned(),
-            _ => "CLIENTBUG".to_owned(),
-        };
         let parts = append_parts(text, self.catenating)
-            .map_err(|error| (code_of(error.code), error.text.into_owned()))?;
+            .map_err(|error| (word(error.code), error.text.into_owned()))?;
         self.parts = self.parts.saturating_add(parts.len());
         if self.parts > APPEND_PARTS_MAX {
             return Err(("LIMIT".to_owned(), "too many parts".to_owned()));
         }
-        self.rules.check(parts, false).map_err(|why| (code_of(Some(why.code())), why.text().to_owned()))
+        self.rules.check(parts, false).map_err(|why| (word(Some(why.code())), why.text().to_owned()))
+    }
+}
+
+/// The code of a refusal as a word.
+fn word(code: Option<Code>) -> String {
+    match code {
+        Some(Code::Word(word)) => word.into_owned(),
+        _ => "CLIENTBUG".to_owned(),
     }
 }

@@ -136,7 +136,7 @@ impl<L: Link> Conversation<L> {
             Some(Joining::Login) => self.framer.set_logged_in(true),
             Some(Joining::Again(command)) => {
                 self.framer.set_logged_in(true);
-                self.give(*command);
+                self.give_as_named(*command);
             }
         }
     }
@@ -152,7 +152,7 @@ impl<L: Link> Conversation<L> {
     fn on_pumped(&mut self, pumped: Pumped) {
         self.clock.read_at = Instant::now();
         match pumped {
-            Pumped::Broken(rejection) if rejection.fatal => {
+            Pumped::Broken(rejection) => {
                 self.outbox.write_own(&rejection.response());
                 self.finish();
             }
@@ -160,7 +160,7 @@ impl<L: Link> Conversation<L> {
                 self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
             }
             // The account answers for the command when upstream has given up on it.
-            Pumped::Moved | Pumped::Over | Pumped::Broken(_) => {}
+            Pumped::Moved | Pumped::Over => {}
         }
     }
 
