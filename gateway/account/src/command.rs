@@ -61,7 +61,7 @@ impl Account {
         if self.is_held_up(input.conn, || Waiting::Command(input.clone())) {
             return;
         }
-        let CommandInput { conn, tag, command, pending, pipelined } = input;
+        let CommandInput { conn, tag, command, pending, pipelined, named } = input;
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished && c.running.is_none()) else {
             return;
@@ -94,7 +94,10 @@ impl Account {
         if let Some(c) = self.connections.get_mut(&conn) {
             c.running = Some(Box::new(running));
         }
-        if !waits {
+        if named.is_some_and(|named| !self.bears_name(&owner, named)) {
+            let text = "the tag names another session";
+            self.finish(conn, Ending::new(Status::No, Some(Code::word("CLIENTBUG")), text));
+        } else if !waits {
             self.set_out(conn);
         }
     }
@@ -186,6 +189,11 @@ impl Account {
                     self.closed_mailbox(conn);
                 }
                 self.finish(conn, Ending::new(status, code.map(|c| Code::Word(c.into())), text));
+                true
+            }
+            Repeat::Reused => {
+                let text = "this Idempotency-Key is that of another request";
+                self.finish(conn, Ending::new(Status::No, Some(Code::word("CLIENTBUG")), text));
                 true
             }
             Repeat::InDoubt => {

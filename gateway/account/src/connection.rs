@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) counted: bool,
     /// `* RESYNC` is the first untagged line of the next response.
     pub(crate) say_resync: bool,
+    /// The truth of its mailbox broke while a change was under way: `* BYE` follows the change's answer.
+    pub(crate) bye_next: bool,
     /// What NOTIFY asked for; `None`: it was never used here.
     pub(crate) notify: Option<Box<Notify>>,
     /// What a NOTIFY that runs asks for, while the mailboxes concerned are looked at.
@@ -133,6 +135,13 @@ impl Running {
     /// A change under way: it goes on whatever becomes of its connection, and is recorded (F14).
     pub(crate) fn is_changing(&self) -> bool {
         self.intended && (self.ticket.is_some() || matches!(self.stage, Stage::Ending(_)))
+    }
+
+    /// A change elsewhere that is, or may be, done by now: whatever became of the selected mailbox, its answer is owed.
+    pub(crate) fn is_owed(&self) -> bool {
+        let puts =
+            matches!(self.task, Task::Command(Command::Append(_) | Command::Copy(..) | Command::Move(..)));
+        puts && (self.ticket.is_some() || matches!(self.stage, Stage::Ending(_)))
     }
 
     /// The mailbox, other than the selected one, whose mirror it looks at.

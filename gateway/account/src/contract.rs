@@ -155,6 +155,8 @@ pub struct CommandInput {
     /// Its first octet was already buffered when the last octet of the earlier response was handed over: the handset
     /// pipelines, and proves nothing by going on (F2).
     pub pipelined: bool,
+    /// SHA-256 of the session ID before its tag, where that matters (digest 4.5): in any other session it is not executed.
+    pub named: Option<[u8; 32]>,
 }
 
 /// What the driver is to do, in order.
@@ -174,6 +176,9 @@ pub enum Output {
     /// End the connection's output after what was written: TCP is closed, an HTTP body ends. For a stream whose request
     /// body is still open the driver reads on until the handset's last chunk, at most 5 s. `Closed` still follows.
     Finish(ConnectionId),
+    /// The name of the request (`Idempotency-Key`) is that of another one: nothing of it is executed, and its output ends. HTTP: status
+    /// 422, or BYE where the head has left.
+    Reused(ConnectionId),
     /// Ask upstream; exactly one [`Input::Reply`] is to follow.
     Ask(Ticket, UpstreamRequest, Carry),
     /// The answer to a question is not wanted any more (the reply must still come, e.g. `Cancelled`).

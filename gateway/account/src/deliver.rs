@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::announce::{Afterwards, Telling};
-use crate::connection::{Owner, Task};
+use crate::connection::{Owner, Running, Task};
 use crate::contract::{Count, Output, TransportKind, Wake};
 use pimap_filters::{Change, Decision, What, decide};
 use pimap_session::{Class, Departures, Flush, SessionLog, Wanted};
@@ -25,6 +25,9 @@ pub(crate) struct Event<'a> {
     /// told a higher one (F38).
     pub(crate) before: ModSeq,
 }
+
+/// Why a connection ends whose mailbox can no longer be told as events.
+pub(crate) const RESYNC_NEEDED: &str = "the mailbox must be synchronised again";
 
 impl Account {
     /// Writes what is untold and may be told, as events of the selected mailbox.
@@ -307,7 +310,7 @@ impl Account {
     }
 
     /// The truth of a mailbox can no longer be told to this session as events: `* BYE` on a live connection, RESYNC at the
-    /// next resume (F8). A regular session just ends.
+    /// next resume (F8). A regular session just ends. What a connection waits for that may be done already is answered before.
     pub(crate) fn break_truth(&mut self, owner: &Owner, mailbox: &MailboxName, reason: &'static str) {
         let Some(session) = self.session_mut(owner) else { return };
         if session.told(mailbox).is_none_or(|told| told.resync) {
@@ -325,8 +328,13 @@ impl Account {
                 if let Some(c) = self.connections.get_mut(&conn) {
                     c.say_resync = true;
                 }
+            } else if let Some(c) = self.connections.get_mut(&conn)
+                && !c.finished
+                && c.running.as_deref().is_some_and(Running::is_owed)
+            {
+                c.bye_next = true;
             } else {
-                self.end_connection(conn, None, "the mailbox must be synchronised again");
+                self.end_connection(conn, None, RESYNC_NEEDED);
             }
         }
     }

@@ -55,6 +55,9 @@ impl Account {
         if self.is_crowded(open.conn, &tag) {
             return;
         }
+        if self.is_reused(&id, open) {
+            return self.outbox.push(Output::Reused(open.conn));
+        }
         let full = self.devices.len() >= limits::DEVICES_PER_ACCOUNT_MAX;
         if full && !self.devices.contains_key(&id) {
             return self.refuse(open.conn, &tag, Code::word("LIMIT"), "too many devices");
@@ -115,6 +118,9 @@ impl Account {
             self.outbox.push(Output::Finish(open.conn));
             return;
         };
+        if self.is_reused(&id, open) {
+            return self.outbox.push(Output::Reused(open.conn));
+        }
         if self.must_defer(&id) && self.deferred.len() < limits::CONNECTIONS_PER_ACCOUNT_MAX {
             // The earlier response was answered whole and is just being written: whether it was is about to be known, and
             // deciding before would cost a handset that did nothing wrong a RESYNC (F3).
@@ -154,6 +160,17 @@ impl Account {
         // Nothing was answered on this connection yet: its first command proves nothing of what came before it (F3), as it
         // would if the log's position were noted as handed over.
         self.outbox.push(Output::Complete { conn: open.conn, idling: false });
+    }
+
+    /// Whether the device's session knows the request's name as that of another request.
+    fn is_reused(&self, id: &DeviceId, open: &Open) -> bool {
+        let session = self.session(&Owner::Device(id.clone()));
+        open.request.is_some_and(|key| session.is_some_and(|session| session.requests.is_reused(key)))
+    }
+
+    /// Whether the session of a connection bears that name, by its SHA-256.
+    pub(crate) fn bears_name(&self, owner: &Owner, named: [u8; 32]) -> bool {
+        self.session(owner).is_some_and(|session| sha256(session.id.0.as_bytes()) == named)
     }
 
     /// Whose session that is. Both are looked up by SHA-256, so that how long a comparison takes tells nothing of a secret.
@@ -474,6 +491,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         silent: false,
         counted: false,
         say_resync: false,
+        bye_next: false,
         notify: None,
         notify_next: None,
         announcing: None,

@@ -124,14 +124,17 @@ impl Verifier for Pw {
         drop(origin);
         let right = matches!(credential, Credential::Password(word) if word.expose() == b"pw")
             || matches!(credential, Credential::Token(word) if word.expose().starts_with(b"tok"));
-        Box::pin(
-            async move { if right { Verdict::Accepted(Announced::default()) } else { Verdict::Refused } },
-        )
+        Box::pin(async move { if right { Verdict::Accepted(announced()) } else { Verdict::Refused } })
     }
 
     fn mechanisms(&self) -> Mechanisms {
         Mechanisms { passwords: true, tokens: true }
     }
+}
+
+/// What the mail server can.
+fn announced() -> Announced {
+    Announced::new(["CATENATE"])
 }
 
 struct Opener(Arc<EmptyMail>);
@@ -143,7 +146,7 @@ impl Upstreams for Opener {
     }
 }
 
-/// Every mailbox exists and is empty; what is appended is remembered.
+/// Every mailbox exists and is empty; what is appended is remembered, but for what goes to `Full`.
 #[derive(Default)]
 pub(crate) struct EmptyMail {
     events: Mutex<Option<mpsc::Sender<UpstreamEvent>>>,
@@ -155,7 +158,7 @@ impl AccountUpstream for EmptyMail {
     fn set_login(&self, login: Login) {
         self.logins.lock().expect("lock").push(login);
         let events = self.events.lock().expect("lock").clone();
-        let announced = Announced::default();
+        let announced = announced();
         let back =
             UpstreamEvent::Back { notify: true, mod_seqs: true, uid_plus: true, r#move: true, announced };
         if let Some(events) = events {
@@ -172,6 +175,11 @@ impl AccountUpstream for EmptyMail {
                 (UpstreamRequest::Sync { .. }, _) => UpstreamReply::Ok(Data::Synced(Box::new(empty()))),
                 (UpstreamRequest::Append(append), Carried::Append(mut from)) => {
                     let mut message = Vec::new();
+                    if append.mailbox.as_str() == "Full" {
+                        drop(from.recv().await);
+                        let (code, text) = (Some("OVERQUOTA".into()), "full".into());
+                        return UpstreamReply::Refused { code, text, data: None };
+                    }
                     loop {
                         match from.recv().await {
                             Some(AppendPiece::Bytes(piece)) => message.extend_from_slice(&piece),

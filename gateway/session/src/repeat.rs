@@ -12,6 +12,21 @@ pub struct RequestKey {
     /// The handset named it: valid as long as it is remembered. A body's hash is valid only while its response is
     /// unacknowledged, at most 10 minutes.
     pub named: bool,
+    /// What a named request says, as a digest that tells nothing to who does not know its name; `None`: not read at once. It is not
+    /// part of the name, but a name that comes back with another one is not a repeat.
+    pub says: Option<[u8; 16]>,
+}
+
+impl RequestKey {
+    /// Whether both are the same name.
+    fn names(&self, other: &Self) -> bool {
+        (self.hash, self.named) == (other.hash, other.named)
+    }
+
+    /// Whether the name of one request is used for another.
+    fn is_reused(&self, other: &Self) -> bool {
+        self.named && self.names(other) && self.says.zip(other.says).is_some_and(|(one, two)| one != two)
+    }
 }
 
 /// How long a body's hash is taken for a repeat, ms.
@@ -68,13 +83,18 @@ pub enum Repeat {
     Answered(Status, Option<String>, String),
     /// Begun before, the outcome unknown: `NO [PIMAPINDOUBT]`.
     InDoubt,
+    /// The name is that of another request: nothing of this one may be executed, and nothing of that one is its answer.
+    Reused,
 }
 
 impl Requests {
     /// Looks a command up.
     pub fn find(&self, key: RequestKey, index: u32, now: Timestamp) -> Repeat {
+        if self.is_reused(key) {
+            return Repeat::Reused;
+        }
         let valid = |record: &&Record| {
-            record.key == key && (key.named || now.since_ms(record.at) <= BODY_HASH_VALID_MS)
+            record.key.names(&key) && (key.named || now.since_ms(record.at) <= BODY_HASH_VALID_MS)
         };
         let effect = self
             .records
@@ -91,9 +111,14 @@ impl Requests {
         }
     }
 
+    /// Whether the name was given to a request that said something else.
+    pub fn is_reused(&self, key: RequestKey) -> bool {
+        self.records.iter().any(|record| record.key.is_reused(&key))
+    }
+
     /// A mutating command is about to be executed.
     pub fn intend(&mut self, key: RequestKey, index: u32, now: Timestamp, position: u64) {
-        match self.records.iter_mut().find(|record| record.key == key) {
+        match self.records.iter_mut().find(|record| record.key.names(&key)) {
             Some(record) => {
                 record.at = now;
                 record.position = position;
@@ -117,7 +142,7 @@ impl Requests {
     /// It was answered.
     pub fn answer(&mut self, key: RequestKey, index: u32, effect: Effect, position: u64) {
         let effect = effect.bounded();
-        if let Some(record) = self.records.iter_mut().find(|record| record.key == key) {
+        if let Some(record) = self.records.iter_mut().find(|record| record.key.names(&key)) {
             record.position = position;
             for (at, known) in &mut record.effects {
                 if *at == index {
@@ -139,8 +164,8 @@ impl Requests {
 mod tests {
     use super::*;
 
-    const KEY: RequestKey = RequestKey { hash: [7; 32], named: false };
-    const NAMED: RequestKey = RequestKey { hash: [8; 32], named: true };
+    const KEY: RequestKey = RequestKey { hash: [7; 32], named: false, says: None };
+    const NAMED: RequestKey = RequestKey { hash: [8; 32], named: true, says: Some([1; 16]) };
 
     #[test]
     fn a_body_hash_is_a_repeat_only_while_unacknowledged_and_young() {
@@ -160,11 +185,31 @@ mod tests {
         assert_eq!(requests.find(NAMED, 2, Timestamp(i64::MAX)), done);
     }
 
+    /// The Idempotency-Key HTTP header field, 2.2 and 2.7: a name is that of one request.
+    #[test]
+    fn a_name_with_other_words_is_no_repeat() {
+        let mut requests = Requests::default();
+        requests.intend(NAMED, 2, Timestamp(0), 5);
+        requests.answer(NAMED, 2, Effect::Answered(Status::Ok, None, "done".into()), 6);
+        let other = RequestKey { says: Some([2; 16]), ..NAMED };
+        for index in [1, 2] {
+            assert_eq!(requests.find(other, index, Timestamp(1)), Repeat::Reused);
+        }
+        assert!(requests.is_reused(other) && !requests.is_reused(NAMED));
+        // What was not read at once cannot be compared: the name alone counts.
+        let unread = RequestKey { says: None, ..NAMED };
+        assert_eq!(requests.find(unread, 2, Timestamp(1)), requests.find(NAMED, 2, Timestamp(1)));
+        assert_eq!(requests.find(unread, 1, Timestamp(1)), Repeat::New);
+        // A hash of the body is a name of its own.
+        let hashed = RequestKey { named: false, ..other };
+        assert_eq!(requests.find(hashed, 2, Timestamp(1)), Repeat::New);
+    }
+
     #[test]
     fn what_is_remembered_is_bounded_however_much_a_request_changes() {
         let mut requests = Requests::default();
         for request in 0..8u8 {
-            let key = RequestKey { hash: [request; 32], named: true };
+            let key = RequestKey { hash: [request; 32], ..NAMED };
             for index in 0..1_000 {
                 requests.intend(key, index, Timestamp(0), 1);
                 let long = Effect::Answered(Status::No, Some("x".repeat(9_000)), "ö".repeat(9_000));
@@ -173,11 +218,11 @@ mod tests {
         }
         let effects: usize = requests.records.iter().map(|record| record.effects.len()).sum();
         assert!(effects <= EFFECTS_MAX, "{effects}");
-        let last = RequestKey { hash: [7; 32], named: true };
+        let last = RequestKey { hash: [7; 32], ..NAMED };
         let Repeat::Answered(Status::No, None, text) = requests.find(last, 999, Timestamp(0)) else {
             panic!("the last request is remembered");
         };
         assert!(text.len() <= TEXT_BYTES_MAX && text.starts_with('ö'));
-        assert_eq!(requests.find(RequestKey { hash: [0; 32], named: true }, 0, Timestamp(0)), Repeat::New);
+        assert_eq!(requests.find(RequestKey { hash: [0; 32], ..NAMED }, 0, Timestamp(0)), Repeat::New);
     }
 }

@@ -16,6 +16,8 @@ use pimap_view::UidSet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const VERSION: u8 = 2;
+/// Of the row of requests, which says since 3 what each of them said. Before, nobody knew.
+const REQUESTS_VERSION: u8 = 3;
 
 /// What changed since the rows were last taken.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -357,10 +359,13 @@ fn read_offer(row: &[u8]) -> Option<Offer> {
 }
 
 fn requests_row(requests: &Requests) -> Vec<u8> {
-    let mut w = Writer::version(VERSION);
+    let mut w = Writer::version(REQUESTS_VERSION);
     w.number(requests.records.len() as u64);
     for record in &requests.records {
-        w.bytes(&record.key.hash).flag(record.key.named).signed(record.at.0).number(record.position);
+        w.bytes(&record.key.hash).flag(record.key.named);
+        w.bytes(record.key.says.as_ref().map_or(&[], |says| &says[..]))
+            .signed(record.at.0)
+            .number(record.position);
         w.number(record.effects.len() as u64);
         for (index, effect) in &record.effects {
             w.number((*index).into());
@@ -381,10 +386,18 @@ fn requests_row(requests: &Requests) -> Vec<u8> {
 }
 
 fn read_requests(row: &[u8]) -> Option<Requests> {
-    let mut r = Reader::version(row, VERSION)?;
+    let (mut r, says_what) = match Reader::version(row, REQUESTS_VERSION) {
+        Some(r) => (r, true),
+        None => (Reader::version(row, VERSION)?, false),
+    };
     let mut requests = Requests::default();
     for _ in 0..r.number()? {
-        let key = RequestKey { hash: r.bytes()?.try_into().ok()?, named: r.flag()? };
+        let (hash, named) = (r.bytes()?.try_into().ok()?, r.flag()?);
+        let says = match if says_what { r.bytes()? } else { &[] } {
+            [] => None,
+            says => Some(says.try_into().ok()?),
+        };
+        let key = RequestKey { hash, named, says };
         let (at, position) = (Timestamp(r.signed()?), r.number()?);
         let mut effects = Vec::new();
         for _ in 0..r.number()? {

@@ -144,8 +144,12 @@ impl Conversation {
         if batch {
             framer.end_of_input();
         }
-        let named = manner.key.as_ref().map(|key| RequestKey { hash: sha256(key.as_bytes()), named: true });
-        let hashed = batch.then(|| RequestKey { hash: sha256(body), named: false });
+        let named = manner.key.as_ref().map(|key| RequestKey {
+            hash: sha256(key.as_bytes()),
+            named: true,
+            says: batch.then(|| sha256(body)).and_then(|digest| digest.first_chunk().copied()),
+        });
+        let hashed = batch.then(|| RequestKey { hash: sha256(body), named: false, says: None });
         Conversation {
             id,
             phase: Phase::Listening,
@@ -257,6 +261,13 @@ impl Conversation {
         self.signals.push(Signal::Finish);
     }
 
+    /// The request's name is another one's: over HTTP a status says so, here there is none.
+    pub fn refuse_reused(&mut self) {
+        let text = "this Idempotency-Key is that of another request".into();
+        self.write_own(&Response::Bye { code: Some(Code::word("CLIENTBUG")), text });
+        self.finish();
+    }
+
     /// The gateway died: what it had not handed over is gone.
     pub fn die(&mut self) {
         self.out.clear();
@@ -290,7 +301,7 @@ impl Conversation {
         self.framer.set_idle(idling);
         // The message of a command that waits for its cookie's session is still to come.
         let answered = !matches!(self.joining, Some(Joining::Cookie(..)));
-        if answered && self.message.take().is_some_and(|message| !message.flowing) {
+        if answered && self.message.take().is_some() {
             self.framer.refuse_append();
         }
         match self.joining.take() {
@@ -319,6 +330,10 @@ impl Conversation {
             let Some(message) = &mut self.message else { return };
             match frame {
                 Frame::AppendBytes(octets) => message.pieces.push(AppendPiece::Bytes(octets)),
+                Frame::AppendEnd if message.catenating => message.end(AppendPiece::Refused {
+                    code: "CLIENTBUG".into(),
+                    text: "the list of CATENATE is not closed".into(),
+                }),
                 Frame::AppendEnd => message.end(AppendPiece::End),
                 Frame::AppendPart { text, literal } => match message.checked(&text) {
                     Ok(parts) => {
@@ -397,13 +412,14 @@ impl Conversation {
                     self.answer(&error.response());
                 }
             },
-            Frame::AppendPart { literal: Some(_), .. } => self.framer.refuse_append(),
             Frame::NeedContinuation => {
                 self.write_own(&Response::Continuation("Ready for literal data".into()));
             }
             // Its handsets use neither AUTHENTICATE nor half commands.
             Frame::Sasl(_) | Frame::Half(..) => {}
-            Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {}
+            Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {
+                self.framer.refuse_append()
+            }
             Frame::Done => {
                 let pending = self.pending();
                 self.phase = Phase::Running;
@@ -485,7 +501,14 @@ impl Conversation {
         self.more_told = pending == Pending::More;
         self.phase = Phase::Running;
         let pipelined = self.pipelined && !self.blind;
-        inputs.push(Input::Command(CommandInput { conn: self.id, tag, command, pending, pipelined }));
+        inputs.push(Input::Command(CommandInput {
+            conn: self.id,
+            tag,
+            command,
+            pending,
+            pipelined,
+            named: None,
+        }));
     }
 
     fn pending(&self) -> Pending {

@@ -151,6 +151,7 @@ impl World {
             Output::SetCookie(id, cookie) => with(id, &mut |c| c.set_cookie(&cookie)),
             Output::Complete { conn, idling } => with(conn, &mut |c| c.complete(idling)),
             Output::Finish(id) => with(id, &mut Conversation::finish),
+            Output::Reused(id) => with(id, &mut Conversation::refuse_reused),
             Output::Ask(ticket, request, carry) => self.ask(ticket, request, carry),
             Output::Cancel(ticket) => self.upstream.cancel(ticket),
             Output::Commit(number, batch) => self.disk.waiting.push_back((number, batch)),

@@ -7,7 +7,7 @@ use crate::contract::Carry;
 use pimap_types::command::Append;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};
-use pimap_types::upstream::{Data, MailboxAt, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::upstream::{Data, MailboxAt, UpstreamReply, UpstreamRequest};
 use pimap_types::{Code, Command, ConnectionId, Flag, MailboxName, Response, Status, Target, UidRanges};
 use pimap_view::translate;
 use std::sync::Arc;
@@ -228,9 +228,6 @@ impl Account {
                 self.messages_put(conn, &append.mailbox, uids.as_ref().map(|(_, uids)| uids));
                 let code = uids.map(|(validity, uids)| Code::AppendUid(validity, uids));
                 self.end_when_seen(conn, &append.mailbox, Ending::new(Status::Ok, code, ""))
-            }
-            UpstreamReply::Failed(UpstreamFault::Cancelled) => {
-                no("CLIENTBUG", "the message did not arrive whole")
             }
             other => self.refused(other),
         }

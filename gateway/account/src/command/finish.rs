@@ -5,6 +5,7 @@ use crate::account::Account;
 use crate::announce::{Afterwards, Telling};
 use crate::connection::{Ending, Owner, Running, Task};
 use crate::contract::{Count, Output, Pending, TransportKind};
+use crate::deliver::RESYNC_NEEDED;
 use pimap_session::repeat::Effect;
 use pimap_session::{Departures, Flush};
 use pimap_types::{Code, Command, ConnectionId, MailboxName, ModSeq, Response, Status, Tag};
@@ -73,7 +74,10 @@ impl Account {
         if let Some(tag) = tag {
             self.write(conn, Response::Tagged { tag, status, code, text });
         }
-        self.complete(conn, false);
+        match self.connections.get_mut(&conn).is_some_and(|c| std::mem::take(&mut c.bye_next)) {
+            true => self.end_connection(conn, None, RESYNC_NEEDED),
+            false => self.complete(conn, false),
+        }
         self.ended_on(conn);
     }
 
@@ -165,7 +169,9 @@ impl Account {
             Command::Copy(_, to) | Command::Move(_, to) => to,
             _ => return Progress::End(ending),
         };
-        if *target != selected {
+        // A view that waits for RESYNC shows nothing of it.
+        let waits = self.session(&owner).and_then(|s| s.told(&selected)).is_none_or(|told| told.resync);
+        if *target != selected || waits {
             return Progress::End(ending);
         }
         match self.readiness(&owner, &selected, running.since) {

@@ -98,6 +98,7 @@ impl Stage {
             command,
             pending: Pending::Nothing,
             pipelined: false,
+            named: None,
         }))
     }
 }

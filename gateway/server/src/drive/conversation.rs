@@ -38,6 +38,7 @@ use pimap_types::command::Cursor;
 use pimap_types::{Command, ConnectionId, DeviceId, Response, Tag};
 use pimap_wire::frame::{Framer, LiteralMode};
 use pimap_wire::sasl::Mechanism;
+use session_id::TakenUp;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -68,8 +69,8 @@ pub struct Manner {
     pub presented: Option<Cursor>,
     /// Whether there was a `PIMAP-Ack`.
     pub cursors: bool,
-    /// The request's name.
-    pub request: Option<RequestKey>,
+    /// The request's name; apart, since few connections have one (D16).
+    pub request: Option<Box<RequestKey>>,
     /// What a command that is cut by the body's end is to be continued by.
     pub continuation: Option<Token>,
 }
@@ -110,8 +111,10 @@ pub struct Conversation<L> {
     logging_out: bool,
     /// Logins that were refused here.
     refused: u32,
-    /// The session ID before the tag that opened this connection, by its SHA-256.
-    session_id: Option<[u8; 32]>,
+    /// What took the session up; nothing: a LOGIN did, or there is none.
+    taken_up: Option<TakenUp>,
+    /// The cookie was tried: what comes after is like a request without one.
+    cookie_tried: bool,
 }
 
 /// The conversation's outbox: closed with it, however it ends, so that nobody waits for room in it.
@@ -241,7 +244,8 @@ impl<L: Link> Conversation<L> {
             pipelined: false,
             logging_out: false,
             refused: 0,
-            session_id: None,
+            taken_up: None,
+            cookie_tried: false,
         }
     }
 

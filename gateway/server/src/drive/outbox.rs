@@ -93,6 +93,7 @@ struct State {
     /// Something was written before anything failed.
     said: bool,
     failed_first: bool,
+    reused: bool,
 }
 
 impl Default for Outbox {
@@ -110,6 +111,7 @@ impl Default for Outbox {
             outlook: Outlook::Open,
             said: false,
             failed_first: false,
+            reused: false,
         };
         Self { state: Mutex::new(state), readable: AtomicWaker::new(), room: Notify::new() }
     }
@@ -202,6 +204,21 @@ impl Outbox {
                 state.signals.push_back(Signal::Finish);
             }
         });
+    }
+
+    /// The request's name is that of another request: nothing of it is executed.
+    pub fn refuse_reused(&self) {
+        let text = Cow::Borrowed("this Idempotency-Key is that of another request");
+        self.change(|state| {
+            state.reused = true;
+            state.line(&Response::Bye { code: Some(Code::word("CLIENTBUG")), text });
+            state.signals.push_back(Signal::Finish);
+        });
+    }
+
+    /// Whether the request's name is that of another request.
+    pub fn is_reused(&self) -> bool {
+        self.state().reused
     }
 
     /// Whether our own failure was the first thing to be said.

@@ -209,7 +209,7 @@ async fn pimap(
         && !first.go_on(&front, token, asked.cookie)
     {
         // What this body holds was meant to be a literal: not an octet of it is taken for a command (F6).
-        let text = "there is no such command to continue (any more)";
+        let text = "there is no such command to continue (any more): send it again as a whole";
         return refuse(Refused(StatusCode::CONFLICT, text));
     }
     let continuation = first.may_continue().then(Token::new);
@@ -223,7 +223,7 @@ async fn pimap(
         cookie: asked.cookie,
         presented: asked.presented,
         cursors: asked.cursors,
-        request: first.name(&asked),
+        request: first.name(&asked).map(Box::new),
         continuation: continuation.clone(),
     };
     let mut conversation = Conversation::new(exchange, front, manner, &first.octets);
@@ -238,6 +238,11 @@ async fn pimap(
         Arc::clone(&on.departures),
     );
     body.until_head(first.kind == TransportKind::HttpStream).await;
+    if outbox.is_reused() {
+        // The Idempotency-Key HTTP header field, 2.7.
+        let text = "this Idempotency-Key is that of another request; nothing of this one was done";
+        return refuse(Refused(StatusCode::UNPROCESSABLE_ENTITY, text));
+    }
     // 500 means that our own failure was the first thing that happened; later ones can only say BYE.
     let status = if outbox.failed_first() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
     let mut response = Response::new(Body::new(body));
@@ -289,6 +294,8 @@ fn sensitive(octets: &[u8]) -> Option<HeaderValue> {
 struct First {
     octets: BytesMut,
     ended: bool,
+    /// The length of the whole body, where that is known.
+    length: Option<u64>,
     kind: TransportKind,
 }
 
@@ -296,7 +303,8 @@ impl First {
     /// Reads a body to its end, to [`FIRST_BYTES_MAX`], or, when its length is not known, for [`END_PATIENCE`]: then it is a
     /// stream.
     async fn read(exchange: &mut Exchange, expects: bool) -> Result<First, Refused> {
-        let is_counted = exchange.expected().is_some();
+        let counted = exchange.expected();
+        let is_counted = counted.is_some();
         let mut octets = BytesMut::new();
         let mut ended = false;
         let end_by = Instant::now() + END_PATIENCE;
@@ -315,7 +323,8 @@ impl First {
             tokio::task::yield_now().await;
         }
         let kind = if ended || is_counted { TransportKind::HttpBatch } else { TransportKind::HttpStream };
-        Ok(First { octets, ended, kind })
+        let length = if ended { Some(octets.len() as u64) } else { counted };
+        Ok(First { octets, ended, length, kind })
     }
 
     /// Puts the half command that the token names before the body. False: there is none.
@@ -324,6 +333,7 @@ impl First {
         let Some(half) = front.continuations.resume(token.expose(), cookie, body) else { return false };
         let literal = std::mem::replace(&mut self.octets, BytesMut::from(&half[..]));
         self.octets.unsplit(literal);
+        self.length = self.length.map(|length| length + half.len() as u64);
         true
     }
 
@@ -337,8 +347,11 @@ impl First {
     /// The request's name: the handset's own, else a hash of what makes a repeat recognisable. A stream has none, since
     /// its end is not known.
     fn name(&self, asked: &Asked) -> Option<RequestKey> {
-        if let Some(hash) = asked.named {
-            return Some(RequestKey { hash, named: true });
+        if let Some(named) = &asked.named {
+            // Of a long body only the beginning is compared; of a stream nothing, since what was read of it by now is chance.
+            let beginning = self.octets.get(..FIRST_BYTES_MAX).unwrap_or(&self.octets);
+            let says = self.length.map(|length| named.digest(length, beginning));
+            return Some(RequestKey { hash: named.hash, named: true, says });
         }
         if self.kind != TransportKind::HttpBatch {
             return None;
@@ -349,6 +362,6 @@ impl First {
         }
         let mut hash = Sha256::new();
         hash.update(&self.octets);
-        Some(RequestKey { hash: hash.finalize().into(), named: false })
+        Some(RequestKey { hash: hash.finalize().into(), named: false, says: None })
     }
 }

@@ -30,14 +30,37 @@ pub struct Asked {
     pub presented: Option<Cursor>,
     /// Whether cursors are understood.
     pub cursors: bool,
-    /// SHA-256 of `Idempotency-Key`.
-    pub named: Option<[u8; 32]>,
+    /// `Idempotency-Key`.
+    pub named: Option<Named>,
     /// The token of a half command that the body goes on with (F6).
     pub continues: Option<Secret>,
     /// Whether the response may be gzipped.
     pub gzip: bool,
     /// Whether the handset waits for `100 Continue`.
     pub expects: bool,
+}
+
+/// The name that a handset gave its request. Only digests of it are kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Named {
+    /// SHA-256 of it.
+    pub hash: [u8; 32],
+    /// What a digest of the body begins with: who reads the store cannot try passwords against it without knowing the name.
+    salt: Secret,
+}
+
+impl Named {
+    fn new(key: &[u8]) -> Self {
+        let salt = Sha256::new_with_prefix("what the request says").chain_update(key);
+        Self { hash: Sha256::digest(key).into(), salt: Secret::new(salt.finalize().to_vec()) }
+    }
+
+    /// A digest of a body of this length that begins like this.
+    pub fn digest(&self, length: u64, beginning: &[u8]) -> [u8; 16] {
+        let salted = Sha256::new_with_prefix(self.salt.expose()).chain_update(length.to_be_bytes());
+        let digest: [u8; 32] = salted.chain_update(beginning).finalize().into();
+        digest.first_chunk().copied().unwrap_or_default()
+    }
 }
 
 /// A request that is answered by its status.
@@ -72,7 +95,7 @@ pub fn judge(head: &HeaderMap) -> Result<Asked, Refused> {
         cookie: session_cookie(head).map(|cookie| Sha256::digest(cookie).into()),
         presented,
         cursors: ack.is_some(),
-        named: key.map(|key| Sha256::digest(key).into()),
+        named: key.map(Named::new),
         gzip: allows_gzip(head),
         expects: head.contains_key(EXPECT),
     })
@@ -192,7 +215,7 @@ mod tests {
     #[test]
     fn a_request_is_named_by_its_key() {
         let named = judge(&head(&[("idempotency-key", "abc")])).expect("taken").named;
-        assert_eq!(named, Some(Sha256::digest("abc").into()));
+        assert_eq!(named.map(|named| named.hash), Some(Sha256::digest("abc").into()));
         refused(&head(&[("idempotency-key", &"x".repeat(256))]), 400);
         let continues = judge(&head(&[("pimap-continue", "token")])).expect("taken").continues;
         assert_eq!(continues, Some(Secret::new("token")));

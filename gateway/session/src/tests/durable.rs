@@ -39,6 +39,12 @@ impl Rows {
         }
     }
 
+    /// Another row of that kind, of which a session has one.
+    pub fn replace(&mut self, kind: u8, row: Vec<u8>) {
+        let key = [PREFIX, &[kind]].concat();
+        assert!(self.0.insert(key, row).is_some(), "there was none");
+    }
+
     /// Deletes a session.
     pub fn erase(&mut self, log: &mut SessionLog) {
         let mut changes = Vec::new();

@@ -246,7 +246,7 @@ fn offers_without_cursors_merge() {
 /// What an intent and its answer leave behind survives a crash (F45).
 #[test]
 fn intents_are_durable_before_and_after() {
-    let key = RequestKey { hash: [3; 32], named: false };
+    let key = RequestKey { hash: [3; 32], named: false, says: None };
     let mut log = session();
     let mut rows = Rows::default();
     rows.commit(&mut log);
@@ -263,10 +263,27 @@ fn intents_are_durable_before_and_after() {
     assert_eq!(rows.load().expect("rows").requests.find(key, 0, Timestamp(1)), Repeat::New);
 }
 
+/// A row of the version before does not say what its requests said: it is read, and only the names are compared.
+#[test]
+fn requests_of_the_version_before_are_read() {
+    let key = RequestKey { hash: [3; 32], named: true, says: Some([4; 16]) };
+    let mut log = session();
+    log.remember_intent(key, 0, Timestamp(0));
+    let mut rows = Rows::all(&log);
+    let other = RequestKey { says: Some([5; 16]), ..key };
+    assert_eq!(rows.load().expect("rows").requests.find(other, 0, Timestamp(1)), Repeat::Reused);
+    let mut row = crate::codec::Writer::version(2);
+    row.number(1).bytes(&key.hash).flag(true).signed(0).number(log.position).number(1).number(0).number(0);
+    rows.replace(b'q', row.finish());
+    let requests = rows.load().expect("rows").requests;
+    assert_eq!(requests.find(key, 0, Timestamp(1)), Repeat::InDoubt);
+    assert_eq!(requests.find(other, 0, Timestamp(1)), Repeat::InDoubt);
+}
+
 #[test]
 fn an_erased_session_leaves_no_row() {
     let mut log = session();
-    log.remember_intent(RequestKey { hash: [3; 32], named: true }, 0, Timestamp(0));
+    log.remember_intent(RequestKey { hash: [3; 32], named: true, says: Some([4; 16]) }, 0, Timestamp(0));
     select(&mut log, &inbox(), &[1, 5_000]);
     select(&mut log, &work(), &[1]);
     let mut rows = Rows::default();
@@ -283,7 +300,7 @@ fn an_erased_session_leaves_no_row() {
 #[test]
 fn cut_rows_are_refused() {
     let mut log = session();
-    log.remember_intent(RequestKey { hash: [3; 32], named: true }, 0, Timestamp(0));
+    log.remember_intent(RequestKey { hash: [3; 32], named: true, says: Some([4; 16]) }, 0, Timestamp(0));
     log.remember_request(Some([9; 32]));
     select(&mut log, &inbox(), &[1, 2, 3]);
     log.gone(&inbox(), uid(2), Class::Pushed, true);

@@ -29,6 +29,11 @@ impl Task<'_> {
                 }
             }
             Output::Finish(conn) => self.signal(conn, Signal::Finish),
+            Output::Reused(conn) => {
+                if let Some(seat) = self.seats.get(&conn) {
+                    seat.outbox.refuse_reused();
+                }
+            }
             Output::Ask(ticket, request, carry) => self.ask(ticket, request, carry),
             Output::Cancel(ticket) => {
                 if let Some(question) = self.cancels.get(&ticket) {

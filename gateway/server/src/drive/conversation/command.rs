@@ -28,11 +28,12 @@ impl<L: Link> Conversation<L> {
             Frame::NeedContinuation => {
                 self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
             }
-            // What is left of a message that nobody wants any more.
             Frame::Sasl(line) => self.on_answer(Ok(&line)),
             Frame::Half(tag, octets) => self.on_half(tag, &octets),
-            Frame::AppendPart { literal: Some(_), .. } => self.framer.refuse_append(),
-            Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {}
+            // The framer gives these out only between an APPEND's beginning and its answer, when they go to its message.
+            Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {
+                self.framer.refuse_append()
+            }
             Frame::Done => self.on_done(),
             Frame::Rejected(rejection) if rejection.fatal => {
                 self.outbox.write_own(&rejection.response());
@@ -48,9 +49,10 @@ impl<L: Link> Conversation<L> {
 
     /// The body ends where a literal begins: the next request may bring it (digest 16.3).
     fn on_half(&mut self, tag: Option<Tag>, octets: &CommandBytes) {
-        let cookie = self.outbox.cookie_hash().or(self.manner.cookie);
         let token = self.manner.continuation.take().filter(|_| !matches!(self.phase, Phase::LoggedOut));
-        if token.is_some_and(|token| self.front.continuations.keep(&token, octets.octets().clone(), cookie)) {
+        if let (Some(token), Some(bearer)) = (token, self.bearer(tag.as_ref()))
+            && self.front.continuations.keep(&token, octets.octets().clone(), bearer)
+        {
             self.outbox.write_own(&Response::Continuation(Cow::Borrowed("Ready for literal data")));
             return self.finish();
         }
@@ -82,10 +84,6 @@ impl<L: Link> Conversation<L> {
             return self.outbox.write_own(&Response::tagged(&tag, Status::Bad, "session closed"));
         }
         let deferred = Deferred { tag, command, message };
-        if self.names_another(&deferred) {
-            let code = Some(Code::word("CLIENTBUG"));
-            return self.refuse(deferred, Status::No, code, "the tag names another session");
-        }
         match (self.membership.is_some(), &deferred.command) {
             (_, Command::Id(_)) => self.on_id(deferred),
             (true, Command::Login(_) | Command::Authenticate { .. }) => {
@@ -99,7 +97,7 @@ impl<L: Link> Conversation<L> {
                 let mechanism = mechanism.clone();
                 self.on_compress(deferred, &mechanism);
             }
-            (true, _) => self.give(deferred),
+            (true, _) => self.give_as_named(deferred),
             (false, _) => self.before_login(deferred),
         }
     }
@@ -158,7 +156,7 @@ impl<L: Link> Conversation<L> {
                 self.authenticate(tag, mechanism, initial.clone())
             }
             // A cookie opens its session with the first command that is about a session (F16).
-            _ if self.manner.cookie.is_some() || self.named_session(&deferred).is_some() => {
+            _ if self.cookie().is_some() || self.named_session(&deferred).is_some() => {
                 self.recall(deferred);
             }
             Command::Noop => self.answer(&Response::tagged(&tag, Status::Ok, "NOOP completed")),
@@ -249,7 +247,7 @@ impl<L: Link> Conversation<L> {
             transport: self.manner.transport,
             presented: self.manner.presented,
             cursors: self.manner.cursors,
-            request: self.manner.request,
+            request: self.manner.request.as_deref().copied(),
             pending: self.pending(),
             announced: self.front.authenticator.announced(),
         };
@@ -263,8 +261,8 @@ impl<L: Link> Conversation<L> {
         self.phase = Phase::Running(Running { joining: Some(joining), ..Running::default() });
     }
 
-    /// Gives a command to the account.
-    pub(super) fn give(&mut self, deferred: Deferred) {
+    /// Gives a command to the account, for the session that it names, or whichever it is.
+    pub(super) fn give(&mut self, deferred: Deferred, named: Option<[u8; 32]>) {
         let Deferred { tag, command, message } = deferred;
         let Some(membership) = &self.membership else { return };
         let pending = self.pending();
@@ -276,6 +274,7 @@ impl<L: Link> Conversation<L> {
             command,
             pending,
             pipelined: self.pipelined,
+            named,
         }));
         self.phase = Phase::Running(Running { more_told, message, joining: None });
     }

@@ -1,8 +1,9 @@
 //! A session taken up without LOGIN: by its cookie (digest 16.4), or by its SESSIONID before a tag (P-IMAP 1.2.3, digest
 //! 4.5). The account has the last word on both.
 //!
-//! A session ID is looked for only on a connection that is not logged in, where the operator allows it, where a password might be
-//! sent too, and never with a command that needs no session: an honest client's tags of 26 capitals are only tags (F16).
+//! A session ID is looked for only where the operator allows it, where a password might be sent too, and never with a command that needs
+//! no session: an honest client's tags of 26 capitals are only tags (F16). Once looked for it is taken at its word: nothing is executed in
+//! another session than the one named, whatever cookie comes along and whichever session is open.
 
 use super::{Conversation, Deferred, Found, Joining, Phase};
 use crate::drive::link::Link;
@@ -12,6 +13,15 @@ use sha2::{Digest, Sha256};
 
 /// A session ID's length: fixed, so that it can be told from what follows it.
 const SESSION_ID_BYTES: usize = 26;
+
+/// What took a session up without LOGIN, by its SHA-256.
+#[derive(Clone, Copy)]
+pub(super) enum TakenUp {
+    /// The request's cookie.
+    Cookie([u8; 32]),
+    /// Its name before a tag.
+    Name([u8; 32]),
+}
 
 /// SHA-256 of what may be a session ID at the head of a tag.
 fn session_id_of(tag: &Tag) -> Option<[u8; 32]> {
@@ -42,24 +52,37 @@ impl<L: Link> Conversation<L> {
         (!is_about_no_session(&deferred.command)).then_some(named)
     }
 
-    /// The connection was opened by a session ID, and this tag begins with another one: whatever is meant, it is not this session.
-    pub(super) fn names_another(&self, deferred: &Deferred) -> bool {
-        self.session_id.is_some()
-            && self.named_session(deferred).is_some_and(|named| Some(named) != self.session_id)
+    /// The request's cookie, as long as it was not tried.
+    pub(super) fn cookie(&self) -> Option<[u8; 32]> {
+        self.manner.cookie.filter(|_| !self.cookie_tried)
     }
 
-    /// Looks up whose session that is. A name that is written stands above a cookie that comes along by itself.
+    /// Gives a command to the account. Where the session was taken up without LOGIN, a tag that names one names this one, or the command
+    /// is not executed. Whoever logged in names nothing by tags (digest 4.5): they are only tags, unless they happen to be the name of a
+    /// session, which has to be looked up.
+    pub(super) fn give_as_named(&mut self, deferred: Deferred) {
+        let named = self.named_session(&deferred);
+        match named.filter(|_| self.taken_up.is_none()) {
+            None => self.give(deferred, named),
+            Some(_) => self.recall(deferred),
+        }
+    }
+
+    /// Looks up whose session that is. A name that is written stands above a cookie that comes along by itself: if it is no session's,
+    /// the command is not executed in the cookie's.
     pub(super) fn recall(&mut self, deferred: Deferred) {
-        let (named, cookie) = (self.named_session(&deferred), self.manner.cookie);
+        let (named, cookie) = (self.named_session(&deferred), self.cookie());
         let front = self.front.clone();
         let found = Box::pin(async move {
-            if let Some(named) = named
-                && let Some(account) = front.directory.by_session(named).await
-            {
-                return Some((account, OpenBy::SessionId(named)));
+            match (named, cookie) {
+                (Some(named), _) => {
+                    Some((front.directory.by_session(named).await?, OpenBy::SessionId(named)))
+                }
+                (None, Some(cookie)) => {
+                    Some((front.directory.by_cookie(cookie).await?, OpenBy::Cookie(cookie)))
+                }
+                (None, None) => None,
             }
-            let cookie = cookie?;
-            Some((front.directory.by_cookie(cookie).await?, OpenBy::Cookie(cookie)))
         });
         self.phase = Phase::Recalling { found, command: Box::new(deferred) };
     }
@@ -68,26 +91,42 @@ impl<L: Link> Conversation<L> {
     pub(super) fn on_recalled(&mut self, found: Option<Found>) {
         let phase = std::mem::replace(&mut self.phase, Phase::Listening);
         let Phase::Recalling { command, .. } = phase else { return };
+        let named = self.named_session(&command);
+        // A cookie is tried once.
+        self.cookie_tried |= named.is_none();
+        if self.membership.is_some() {
+            return self.give(*command, named.filter(|_| found.is_some()));
+        }
         match found {
             Some((account, by)) => {
-                match by {
-                    OpenBy::SessionId(named) => self.session_id = Some(named),
-                    // A cookie is tried once; what comes after is like a request without one.
-                    _ => self.manner.cookie = None,
-                }
+                self.taken_up = match by {
+                    OpenBy::SessionId(named) => Some(TakenUp::Name(named)),
+                    OpenBy::Cookie(cookie) => Some(TakenUp::Cookie(cookie)),
+                    OpenBy::Login { .. } => None,
+                };
                 self.join(account, by, None, Joining::Again(command));
             }
-            None => {
-                self.manner.cookie = None;
-                self.refuse_without_session(*command);
-            }
+            None => self.refuse_without_session(*command),
+        }
+    }
+
+    /// The cookie that a half command's other half must come with, if it must; `None`: it cannot be continued, since the next request
+    /// would not find its session.
+    pub(super) fn bearer(&self, tag: Option<&Tag>) -> Option<Option<[u8; 32]>> {
+        match (self.taken_up, &self.membership) {
+            (Some(TakenUp::Cookie(cookie)), _) => Some(Some(cookie)),
+            // It says itself whose it is.
+            (Some(TakenUp::Name(name)), _) => (tag.and_then(session_id_of) == Some(name)).then_some(None),
+            // A regular session has no cookie, and ends with its connection.
+            (None, Some(_)) => self.outbox.cookie_hash().map(Some),
+            (None, None) => Some(self.manner.cookie),
         }
     }
 
     /// The handset takes up a session that is not there: it is to log in (digest 16.1). To one that named it the untagged LOGIN
     /// says so (digest 4.5).
     pub(super) fn refuse_without_session(&mut self, deferred: Deferred) {
-        self.session_id = None;
+        self.taken_up = None;
         if self.named_session(&deferred).is_some() {
             self.outbox.write_own(&Response::Login);
             return self.refuse(deferred, Status::No, None, "session does not exist");

@@ -205,6 +205,52 @@ async fn an_append_cut_short_never_reaches_its_mailbox() {
     assert!(bench.mail.appended.lock().expect("lock").is_empty());
 }
 
+/// RFC 4469: the list is to be closed, or there is no command; what follows a literal is text, or there is none either.
+#[tokio::test(start_paused = true)]
+async fn an_append_that_turns_out_to_be_none_is_refused_once() {
+    let bench = Bench::new();
+    let mut handset = logged_in(&bench).await;
+    let long = "x".repeat(70_000);
+    for (tail, told) in [
+        ("", "c NO [CLIENTBUG] the list"),
+        ("\0)", "c NO [CLIENTBUG] a bare CR"),
+        (&long, "c NO [CLIENTBUG] line too"),
+    ] {
+        handset.send(&format!("c APPEND INBOX CATENATE (TEXT {{5+}}\r\nhello{tail}\r\nd NOOP\r\n")).await;
+        let answers = handset.until("d OK NOOP completed\r\n").await;
+        assert!(answers.contains(told), "{answers}");
+        assert_eq!(
+            answers.matches("\r\nc ").count() + usize::from(answers.starts_with("c ")),
+            1,
+            "{answers}"
+        );
+    }
+    assert!(bench.mail.appended.lock().expect("lock").is_empty());
+    handset.send("c APPEND INBOX CATENATE (TEXT {5+}\r\nhello)\r\n").await;
+    handset.until("c OK ").await;
+    assert_eq!(bench.mail.appended.lock().expect("lock").len(), 1);
+}
+
+/// What still comes of an APPEND that upstream refused in the middle asks for nothing, and costs no later command its octets.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_refused_append_is_skipped() {
+    let bench = Bench::new();
+    let mut handset = logged_in(&bench).await;
+    let half = "z".repeat(20_000);
+    handset.send(&format!("c APPEND Full CATENATE (TEXT {{40000+}}\r\n{half}")).await;
+    handset.until("c NO [OVERQUOTA] full\r\n").await;
+    handset.send(&format!("{half} URL {{13}}\r\n")).await;
+    // It has its answer, and waits for no other.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    handset.send("d NOOP\r\n").await;
+    assert_eq!(handset.until("\r\n").await, "d OK NOOP completed\r\n");
+    // One that does not read on sends what it had in mind.
+    handset.send(&format!("e APPEND Full {{40000+}}\r\n{half}")).await;
+    handset.until("e NO [OVERQUOTA] full\r\n").await;
+    handset.send(&format!("{half} {{9+}}\r\nx LOGOUT\n\0\r\nf NOOP\r\n")).await;
+    assert_eq!(handset.until("\r\n").await, "f OK NOOP completed\r\n");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_refuses_costs_the_accounts_connections_and_nothing_else() {
     let bench = Bench::new();

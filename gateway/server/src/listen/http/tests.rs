@@ -1,5 +1,8 @@
 //! The HTTP binding over an in-memory pipe on paused time: batches, streams, cuts and statuses.
 
+mod halves;
+mod named;
+
 use super::*;
 use crate::testing::{Bench, Handset};
 use std::sync::atomic::Ordering;
@@ -38,6 +41,21 @@ fn cookie(head: &str) -> String {
     let line = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
     assert!(line.ends_with("; Path=/pimap; HttpOnly; SameSite=Strict"), "{line}");
     line.split(';').next().expect("a pair").to_owned()
+}
+
+/// Posts a batch on a connection of its own; the head and the body of the answer.
+async fn post(bench: &Bench, body: &str, more: &str) -> (String, String) {
+    let (mut handset, _serving) = connect(bench);
+    handset.send(&counted(body, &format!("{more}Connection: close\r\n"))).await;
+    let head = handset.until("\r\n\r\n").await;
+    (head, handset.rest().await)
+}
+
+/// Logs a device in; its session's name, and its cookie as a header.
+async fn log_in(bench: &Bench, device: &str) -> (String, String) {
+    let (head, body) = post(bench, &format!("1 LOGIN joe#{device} pw\r\n2 SELECT INBOX\r\n"), "").await;
+    let id = body.split_once("* SESSIONID ").expect("a session").1[..26].to_owned();
+    (id, format!("Cookie: {}\r\n", cookie(&head)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,92 +271,4 @@ async fn authenticate_brings_its_message_with_it() {
         assert!(body.contains(&format!("\r\n{answer}")), "{answer} is not in {body}");
     }
     assert!(!body.contains("\r\n+ "), "{body}");
-}
-
-/// F6, flaws section 3 item 6: a literal in the request after, its token, and what looks like commands in it.
-#[tokio::test(start_paused = true)]
-async fn a_literal_may_come_with_the_next_request() {
-    let bench = Bench::new();
-    let (mut handset, _serving) = connect(&bench);
-    let mail = "From: x\r\n\r\nz DELETE INBOX\r\n";
-    let half = format!("1 LOGIN joe#P1 pw\r\n2 APPEND INBOX {{{}}}\r\n", mail.len());
-    handset.send(&counted(&half, "")).await;
-    let head = handset.until("\r\n\r\n").await;
-    let token =
-        head.lines().find_map(|line| line.strip_prefix("pimap-continue: ")).expect("a token").to_owned();
-    let body = handset.until("\r\n0\r\n\r\n").await;
-    assert!(body.contains("\r\n1 OK ") && body.contains("+ Ready for literal data\r\n"), "{body}");
-    let cookie = format!("Cookie: {}\r\n", cookie(&head));
-    let continued = |token: &str, cookie: &str| {
-        counted(&format!("{mail}\r\n3 NOOP\r\n"), &format!("{cookie}PIMAP-Continue: {token}\r\n"))
-    };
-    // A wrong token, or the right one of somebody else: nothing of the body is looked at.
-    for wrong in [continued("0123456789abcdef0123456789abcdef", &cookie), continued(&token, "")] {
-        let (mut stranger, _serving) = connect(&bench);
-        stranger.send(&wrong).await;
-        let answer = stranger.rest().await;
-        assert!(
-            answer.starts_with("HTTP/1.1 409 ") && !answer.contains(" BAD ") && !answer.contains("z "),
-            "{answer}"
-        );
-    }
-    // Twice the same is done once.
-    for _ in 0..2 {
-        handset.send(&continued(&token, &cookie)).await;
-        let body = handset.until("\r\n0\r\n\r\n").await;
-        assert!(body.contains("2 OK ") && body.contains("\r\n3 OK "), "{body}");
-    }
-    assert_eq!(*bench.mail.appended.lock().expect("lock"), [mail.as_bytes()]);
-    // Too late.
-    handset.send(&counted("4 APPEND INBOX {5}\r\n", &cookie)).await;
-    let head = handset.until("\r\n\r\n").await;
-    let token =
-        head.lines().find_map(|line| line.strip_prefix("pimap-continue: ")).expect("a token").to_owned();
-    handset.until("\r\n0\r\n\r\n").await;
-    tokio::time::advance(std::time::Duration::from_secs(60)).await;
-    let (mut handset, _serving) = connect(&bench);
-    handset.send(&continued(&token, &cookie)).await;
-    assert!(handset.until("\r\n\r\n").await.starts_with("HTTP/1.1 409 "));
-    assert_eq!(bench.mail.appended.lock().expect("lock").len(), 1);
-}
-
-/// P-IMAP 1.2.3: a session is taken up by its name before a tag, without cookie or LOGIN, and known by it alone.
-#[tokio::test(start_paused = true)]
-async fn a_tag_takes_a_session_up() {
-    let bench = Bench::new();
-    let (mut handset, _serving) = connect(&bench);
-    let session_id = |body: &str| body.split_once("* SESSIONID ").expect("a session").1[..26].to_owned();
-    handset.send(&counted("1 LOGIN joe#P1 pw\r\n2 SELECT INBOX\r\n", "")).await;
-    let one = session_id(&handset.until("\r\n0\r\n\r\n").await);
-    handset.send(&counted("1 LOGIN joe#P2 pw\r\n", "")).await;
-    let two = session_id(&handset.until("\r\n0\r\n\r\n").await);
-    let batch = format!("{one}A1 CHECK\r\n{one}A2 CHECK\r\nA3 CHECK\r\n{two}A4 CHECK\r\n");
-    handset.send(&counted(&batch, "")).await;
-    let body = handset.until("\r\n0\r\n\r\n").await;
-    for answer in
-        [format!("{one}A1 OK "), format!("{one}A2 OK "), "A3 OK ".into(), format!("{two}A4 NO [CLIENTBUG]")]
-    {
-        assert!(body.contains(&format!("\r\n{answer}")), "{answer} is not in {body}");
-    }
-    // The second device is in no mailbox.
-    handset.send(&counted(&format!("{two}A1 CHECK\r\n"), "")).await;
-    assert!(handset.until("\r\n0\r\n\r\n").await.contains(&format!("{two}A1 BAD ")));
-    // Unknown: LOGIN is asked for. What needs no session has only a tag.
-    let unknown = "K7Q2M4X5ZT3VJ6H1R8W9Y0B2CD";
-    handset
-        .send(&counted(&format!("{unknown}A17 CHECK\r\n{unknown}A18 NOOP\r\n{one}A1 CHECK\r\n"), ""))
-        .await;
-    let body = handset.until("\r\n0\r\n\r\n").await;
-    assert!(body.contains(&format!("* LOGIN\r\n{unknown}A17 NO session does not exist\r\n")), "{body}");
-    assert!(
-        body.contains(&format!("{unknown}A18 OK NOOP")) && body.contains(&format!("{one}A1 OK ")),
-        "{body}"
-    );
-    // It ends with the session.
-    handset.send(&counted(&format!("{one}A1 LOGOUT\r\n"), "")).await;
-    handset.until("\r\n0\r\n\r\n").await;
-    handset.send(&counted("1 LOGIN joe#P1 pw\r\n2 LOGOUT\r\n", "")).await;
-    handset.until("\r\n0\r\n\r\n").await;
-    handset.send(&counted(&format!("{one}A1 CHECK\r\n"), "")).await;
-    assert!(handset.until("\r\n0\r\n\r\n").await.contains("* LOGIN\r\n"));
 }
