@@ -1,5 +1,6 @@
 //! What an operator sees: the command line, signals, health and metrics.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use pimap_tests::dovecot::Dovecot;
@@ -33,6 +34,24 @@ fn a_stopped_gateway_says_bye_and_keeps_its_sessions() {
         untagged(&pimap_tests::imap::Imap::connect(stage.gateway.address("imap")).ok("LOGIN joe#P1 pw"));
     assert_eq!(session_id(&told), id);
     assert!(told.contains("* SESSION SELECTED\n* FOLDER INBOX\n"), "{told}");
+}
+
+/// Its ports are its handsets'; somebody else's connection may have been given one while it was down.
+#[test]
+fn a_gateway_comes_back_to_its_ports_once_they_are_free() {
+    let mut stage = Stage::new();
+    let address = stage.gateway.address("http");
+    stage.gateway.kill();
+    let taken = TcpListener::bind(address).expect("the port is free");
+    let log = stage.gateway.directory().join("gateway.log");
+    let gone = std::thread::spawn(move || {
+        let said = || std::fs::read_to_string(&log).ok()?.contains("Address already in use").then_some(());
+        eventually("the gateway says that its port is taken", said);
+        drop(taken);
+    });
+    stage.gateway.restart();
+    gone.join().expect("it said so");
+    assert_eq!(stage.gateway.address("http"), address);
 }
 
 /// All mistakes at once, each by the name of its key, and the status of a bad configuration.
