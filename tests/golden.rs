@@ -198,6 +198,11 @@ fn f20_no_uidplus() {
 }
 
 #[test]
+fn f20_trash() {
+    play("f20-trash.pimap");
+}
+
+#[test]
 fn f21_own_writes() {
     play("f21-own-writes.pimap");
 }

@@ -1,6 +1,6 @@
 //! Law 2: what the handset cannot see, it cannot touch. Looked at past the gateway.
 
-use pimap_tests::dovecot::{Dovecot, mail};
+use pimap_tests::dovecot::{Dovecot, Riches, mail};
 use pimap_tests::handset::MailboxTruth;
 use pimap_tests::imap::Imap;
 
@@ -101,6 +101,22 @@ fn a_renamed_mailbox_shows_no_more_than_before() {
     let told = untagged(&handset.ok("SELECT Play"));
     assert!(told.contains("* 2 EXISTS"), "{told}");
     assert_eq!(other.truth("Play").messages.len(), 5);
+}
+
+/// F20: without UIDPLUS, a server with MOVE and a trash is asked to move what is meant, which is exact too.
+#[test]
+fn without_uidplus_what_is_expunged_goes_to_the_trash() {
+    for command in ["EXPUNGE", "CLOSE"] {
+        let riches = Riches::Just("IMAP4rev1 IDLE MOVE SPECIAL-USE");
+        let (_stage, mut handset, mut other) = stage(Dovecot::with(&riches));
+        let before = hidden(&mut other, "Work");
+        handset.ok("STORE 1 +FLAGS (\\Deleted)");
+        handset.ok(command);
+        let uids: Vec<u32> = other.truth("Work").messages.iter().map(|(uid, _)| *uid).collect();
+        assert_eq!(uids, [1, 3, 4, 5], "{command}");
+        assert_eq!(hidden(&mut other, "Work"), before, "{command}");
+        assert_eq!(other.truth("Trash").messages.len(), 1, "{command}");
+    }
 }
 
 /// F20: a server that cannot expunge selectively is not asked to.

@@ -56,7 +56,7 @@ fn three_mailboxes_are_heard_of_at_once() {
     let stage = Stage::before(Dovecot::poor(), |config| {
         config.with("upstream.connections_per_account_max", 4).with("upstream.poll_interval", "1h")
     });
-    let mailboxes = ["INBOX", "Work", "Sent"];
+    let mailboxes = ["INBOX", "Work", "Archive"];
     let mut clients: Vec<(Imap, String)> = mailboxes
         .iter()
         .zip(1..)

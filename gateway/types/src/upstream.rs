@@ -70,8 +70,8 @@ pub enum UpstreamRequest {
     Copy(MailboxAt, UidRanges, MailboxName),
     /// UID MOVE. Answer: [`Data::Copied`] (with what vanished).
     Move(MailboxAt, UidRanges, MailboxName),
-    /// UID EXPUNGE. Without UIDPLUS [`UpstreamFault::Unsupported`] unless `all_visible` (the whole mailbox is in view), when a
-    /// plain EXPUNGE does (F20). Answer: [`Data::Expunged`].
+    /// UID EXPUNGE. Without UIDPLUS a plain EXPUNGE where `all_visible` (the whole mailbox is in view), else MOVE to the mailbox that
+    /// is `\Trash`, and without either [`UpstreamFault::Unsupported`] (F20). Answer: [`Data::Expunged`].
     Expunge {
         /// Where.
         at: MailboxAt,

@@ -6,6 +6,7 @@
 
 mod append;
 mod change;
+mod expunge;
 mod mailbox;
 pub(crate) mod open;
 mod read;
@@ -151,11 +152,16 @@ impl Attempt<'_> {
                 Ok(moved)
             }
             Expunge { at, uids, all_visible } => {
-                if !connection.capabilities.uid_plus && !all_visible {
-                    return Err(Fault::Unsupported);
-                }
+                let selective = connection.capabilities.uid_plus || *all_visible;
+                let trash = match selective {
+                    true => None,
+                    false => Some(expunge::trash(connection, &at.mailbox).await?),
+                };
                 open::open(connection, at, true).await?;
-                let expunged = change::expunge(connection, uids).await?;
+                let expunged = match trash {
+                    None => expunge::expunge(connection, uids).await?,
+                    Some(trash) => expunge::expunge_by_move(connection, uids, &trash).await?,
+                };
                 wary::keep(connection).await?;
                 Ok(expunged)
             }

@@ -524,3 +524,33 @@ async fn a_server_that_cannot_sort() {
     }
     assert_eq!(fake.count("UID SORT") + fake.count("UID THREAD"), 0);
 }
+
+/// A server without ESEARCH whose UIDs lie at the far end of the numbers is asked once, however many slices that would make.
+#[tokio::test]
+async fn uids_that_lie_far_apart_are_not_asked_for_in_ever_so_many_slices() {
+    for (exists, asked) in [(3, "UID SEARCH ALL"), (100_000, "UID FETCH 1:* (UID)")] {
+        let fake = Fake::start("IDLE", move |said, _, _| match said {
+            _ if said.starts_with("EXAMINE") => {
+                let exists = format!("* {exists} EXISTS");
+                let uid_next = "* OK [UIDNEXT 4294967295] x";
+                Answer::lines(&[&exists, "* OK [UIDVALIDITY 7] x", uid_next, "{tag} OK open"])
+            }
+            "UID SEARCH ALL" => Answer::lines(&["* SEARCH 1 7 4294967294", "{tag} OK found"]),
+            "UID FETCH 1:* (UID)" => Answer::lines(&[
+                "* 1 FETCH (UID 1)",
+                "* 2 FETCH (UID 7)",
+                "* 3 FETCH (UID 4294967294)",
+                "{tag} OK fetched",
+            ]),
+            _ => Answer::Default,
+        })
+        .await;
+        let account = quiet_account(at_port(fake.port), "joe");
+        let synced = sync(&account, "INBOX", None, false).await;
+        let there = set(&[(1, 1), (7, 7), (4_294_967_294, 4_294_967_294)]);
+        assert!(matches!(&synced.delta, Delta::Full { uids, .. } if *uids == there), "{synced:?}");
+        let log = fake.log();
+        let questions: Vec<&String> = log.iter().filter(|line| line.contains(" UID ")).collect();
+        assert!(questions.len() == 1 && questions[0].ends_with(asked), "{log:#?}");
+    }
+}

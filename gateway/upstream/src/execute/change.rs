@@ -1,15 +1,14 @@
 //! Requests that change mail. From the moment the first of their commands is sent until the last is answered the connection is in doubt:
 //! if it is lost meanwhile, the change may have happened (F45).
 
-use super::read::{search_or_fail, uid_key};
-use super::{is_ok, refused, run_for, wary};
+use super::expunge::{expunge, gone_of};
+use super::{is_ok, refused, run_for};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::difference::subtract;
 use crate::pool::Pool;
 use pimap_types::command::{StoreChange, StoreMode};
-use pimap_types::search::SearchKey;
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::{Data, FlagsReport, UpstreamReply, UpstreamRequest};
 use pimap_types::{Flag, Flags, MailboxName, ModSeq};
@@ -17,7 +16,10 @@ use pimap_wire::client::request::{Request, SET_BYTES_MAX, split_set};
 use pimap_wire::client::response::Condition;
 
 /// Runs a command that changes something.
-async fn change(connection: &mut Connection, request: &Request<'_>) -> Result<(Condition, Collected), Fault> {
+pub(super) async fn change(
+    connection: &mut Connection,
+    request: &Request<'_>,
+) -> Result<(Condition, Collected), Fault> {
     // Whether it can be written at all is found out before anything is in doubt.
     request.encode(0, true)?;
     connection.in_doubt = true;
@@ -164,46 +166,6 @@ pub(super) async fn move_by_copy(
         }
         other => other,
     })
-}
-
-/// UID EXPUNGE; without UIDPLUS a plain EXPUNGE, which the caller has found harmless (F20).
-pub(super) async fn expunge(connection: &mut Connection, uids: &UidRanges) -> Result<UpstreamReply, Fault> {
-    let selective = connection.capabilities.uid_plus;
-    let mut candidates = uids.clone();
-    let parts = if selective { split_set(uids, SET_BYTES_MAX) } else { vec![uids.clone()] };
-    if !selective {
-        candidates.extend(&search_or_fail(connection, &SearchKey::Flag(Flag::Deleted)).await?);
-    }
-    let (mut vanished, mut refusal) = (UidRanges::new(), None);
-    for part in parts {
-        let request = if selective { Request::UidExpunge(&part) } else { Request::Expunge };
-        let (condition, collected) = change(connection, &request).await?;
-        vanished.extend(&collected.vanished());
-        connection.notice_besides(&collected, &part);
-        if !is_ok(&condition) {
-            refusal = Some(condition);
-            break;
-        }
-    }
-    if !connection.qresync {
-        vanished = gone_of(connection, &candidates).await?;
-    }
-    Ok(match refusal {
-        Some(condition) => refused(condition, Some(Data::Expunged(vanished))),
-        None => UpstreamReply::Ok(Data::Expunged(vanished)),
-    })
-}
-
-/// Which of these are not there any more: for servers that tell expunges by number, which nobody here counts (F47).
-async fn gone_of(connection: &mut Connection, uids: &UidRanges) -> Result<UidRanges, Fault> {
-    if wary::manners(connection).names_only_what_is_there {
-        return Ok(subtract(uids, &wary::nameable(connection, uids).await?));
-    }
-    let mut there = UidRanges::new();
-    for part in split_set(uids, SET_BYTES_MAX) {
-        there.extend(&search_or_fail(connection, &uid_key(&part)).await?);
-    }
-    Ok(subtract(uids, &there))
 }
 
 /// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.

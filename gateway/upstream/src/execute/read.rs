@@ -142,8 +142,11 @@ async fn prove_nothing_found(
 /// [`UPSTREAM_LINE_BYTES_MAX`]: pimap_types::limits::UPSTREAM_LINE_BYTES_MAX
 const UIDS_PER_LINE: u32 = 90_000;
 
+/// Slices in which UIDs are asked for at most.
+const SLICES_MAX: u32 = 64;
+
 /// All UIDs of the open mailbox. Without ESEARCH a large mailbox is asked for in slices, since all UIDs of it would
-/// not fit into one line.
+/// not fit into one line; and where its UIDs lie so far apart that the slices were many, by a FETCH, which has a line for each.
 pub(super) async fn all_uids(connection: &mut Connection, uid_next: u32) -> Result<UidRanges, Fault> {
     let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
     if exists == 0 {
@@ -156,6 +159,9 @@ pub(super) async fn all_uids(connection: &mut Connection, uid_next: u32) -> Resu
     if !sliced {
         return search_or_fail(connection, &SearchKey::All).await;
     }
+    if uid_next.div_ceil(UIDS_PER_LINE) > SLICES_MAX {
+        return fetched_uids(connection).await;
+    }
     let mut all = UidRanges::new();
     let mut first = 1_u32;
     while first < uid_next {
@@ -167,6 +173,19 @@ pub(super) async fn all_uids(connection: &mut Connection, uid_next: u32) -> Resu
         first = last.saturating_add(1);
     }
     Ok(all)
+}
+
+/// All UIDs by `UID FETCH 1:* (UID)`. The number of answers is bounded like all that is gathered.
+async fn fetched_uids(connection: &mut Connection) -> Result<UidRanges, Fault> {
+    let items = FetchArgument::Asked(&[FetchItem::Uid]);
+    let request = Request::UidFetch { uids: UidsArgument::From(1), items, changed_since: None };
+    let everything = UidRanges::from_pairs([(1, u32::MAX)]);
+    let (condition, collected) = run_for(connection, &request).await?;
+    connection.notice_besides(&collected, &everything);
+    match is_ok(&condition) {
+        true => Ok(UidRanges::from_uids(collected.fetched.keys().copied())),
+        false => Err(Fault::Lost),
+    }
 }
 
 /// A search that the gateway itself needs: a refusal means that nothing is known.

@@ -230,7 +230,7 @@ impl Upstream {
     ) -> Result<Data, UpstreamFault> {
         let selective = self.traits.uid_plus;
         if !selective && !all_visible {
-            return Err(UpstreamFault::Unsupported);
+            return self.expunge_by_move(at, uids);
         }
         let state = self.open(at)?;
         let deleted: BTreeSet<u32> =
@@ -238,6 +238,22 @@ impl Upstream {
         let gone = state.remove(deleted);
         self.vanished(&at.mailbox, &gone);
         Ok(Data::Expunged(UidRanges::from_uids(gone.into_iter().filter_map(Uid::new))))
+    }
+
+    /// What is deleted among these goes to the trash, where there is MOVE and a trash.
+    fn expunge_by_move(&mut self, at: &MailboxAt, uids: &UidRanges) -> Result<Data, UpstreamFault> {
+        let trash = MailboxName::new("Trash");
+        let has_trash = self.attributes(&trash).contains(&"\\Trash".to_owned());
+        let exists = self.mail.mailboxes.contains_key(&trash) && at.mailbox != trash;
+        if !self.traits.r#move || !has_trash || !exists {
+            return Err(UpstreamFault::Unsupported);
+        }
+        let deleted = self.open(at)?.deleted().into_iter().filter_map(Uid::new);
+        let deleted = UidRanges::from_uids(deleted.filter(|uid| uids.contains(*uid)));
+        match self.copy(at, &deleted, &trash, true)?.0 {
+            UpstreamReply::Ok(Data::Copied { vanished, .. }) => Ok(Data::Expunged(vanished)),
+            _ => Err(UpstreamFault::Misbehaved),
+        }
     }
 
     /// LIST and LSUB as RFC 3501 6.3.8 and 6.3.9 have them; a rich server tells children and special uses.
