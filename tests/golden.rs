@@ -479,6 +479,11 @@ fn xprovision() {
 }
 
 #[test]
+fn nq_051_owed() {
+    play("nq-051-owed.pimap");
+}
+
+#[test]
 fn nq_051_put() {
     play("nq-051-put.pimap");
 }
