@@ -109,6 +109,19 @@ pub fn appending(make: Make) {
     let there = other.truth(&archive).messages;
     assert_eq!(there.len(), 1, "{there:?}");
     assert!(there[0].1.contains("\\flagged"), "{there:?}");
+    // The same message again is another one, known by what was there before (NQ-055); servers may count its octets otherwise.
+    let letter = pimap_tests::dovecot::mail("joe@example.org", "twice", "Text.");
+    let twice = [b"Message-ID: <twice@example.org>\r\n", &letter[..]].concat();
+    for count in 2..=3 {
+        client.send(format!("b APPEND \"{archive}\" {{{}+}}\r\n", twice.len()).as_bytes());
+        client.send(&[&twice[..], b"\r\n"].concat());
+        let reply = client.finish("b");
+        let there = uids(&mut other, &archive);
+        assert!(reply.condition.is_ok() && there.len() == count, "{reply:?} {there:?}");
+        let told = reply.condition.code.get(2).map(|uid| uid.parse().expect("a UID"));
+        assert!(told.is_none_or(|told| there.last() == Some(&told)), "{told:?} is not the last of {there:?}");
+        assert!(told.is_some() || !(stand.traits().uid_plus || make == Make::DovecotBare), "{reply:?}");
+    }
     client.send(b"b APPEND Nowhere-at-all {5+}\r\nhello\r\n");
     assert_eq!(client.finish("b").condition.status, "NO");
     client.ok("NOOP");
