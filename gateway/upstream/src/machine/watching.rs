@@ -44,6 +44,8 @@ pub(crate) struct Watching {
     /// NOTIFY is set: new messages come with their facts, other mailboxes with STATUS.
     pub(crate) notify: bool,
     open: Option<Open>,
+    /// Messages as far as was told, to notice that some are gone without a word.
+    exists: u32,
     list: WatchList,
     numbers: HashMap<MailboxName, StatusNumbers>,
     changed: BTreeMap<Uid, MessageFacts>,
@@ -56,9 +58,15 @@ impl Watching {
     /// Another mailbox is open, or none.
     pub(crate) fn open(&mut self, open: Option<Open>) {
         self.open = open;
+        self.exists = 0;
         self.changed.clear();
         self.wanted.clear();
         (self.arrivals, self.look) = (false, false);
+    }
+
+    /// So many messages are in it, as it was opened.
+    pub(crate) fn holds(&mut self, exists: u32) {
+        self.exists = exists;
     }
 
     /// The mailbox that is open.
@@ -84,8 +92,15 @@ impl Watching {
             }
             UpstreamResponse::Bye(_) => return Err(Fault::Lost),
             UpstreamResponse::Preauth => return Err(Fault::Misbehaved),
-            UpstreamResponse::Exists(_) if self.open.is_some() => self.arrivals = true,
-            UpstreamResponse::Expunge(_) => self.look = true,
+            UpstreamResponse::Exists(exists) if self.open.is_some() => {
+                self.arrivals = true;
+                // A count that goes down and no EXPUNGE that says what is gone: a lie, or a removal that was not told.
+                self.look |= exists < std::mem::replace(&mut self.exists, exists);
+            }
+            UpstreamResponse::Expunge(_) => {
+                self.exists = self.exists.saturating_sub(1);
+                self.look = true;
+            }
             UpstreamResponse::Vanished { earlier: false, uids } => self.vanished(uids, out),
             UpstreamResponse::Fetch(facts) => match (facts.uid, whole_facts(&facts)) {
                 (None, _) => self.look = true,
@@ -152,6 +167,7 @@ impl Watching {
     }
 
     fn vanished(&mut self, uids: UidRanges, out: &mut Vec<UpstreamEvent>) {
+        self.exists = self.exists.saturating_sub(u32::try_from(uids.len()).unwrap_or(u32::MAX));
         self.changed.retain(|uid, _| !uids.contains(*uid));
         self.wanted.retain(|(first, _)| Uid::new(*first).is_some_and(|uid| !uids.contains(uid)));
         if let Some(open) = &self.open {

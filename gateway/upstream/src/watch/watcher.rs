@@ -271,6 +271,7 @@ impl<'a> Watcher<'a> {
                 let uid_validity = collected.uid_validity.ok_or(Fault::Misbehaved)?;
                 let uid_next = collected.uid_next.unwrap_or(0);
                 self.watching.open(Some(Open { mailbox: mailbox.clone(), uid_validity, uid_next }));
+                self.watching.holds(collected.exists.unwrap_or(0));
                 self.out.push(UpstreamEvent::Status {
                     mailbox: mailbox.clone(),
                     uid_validity: Some(uid_validity),

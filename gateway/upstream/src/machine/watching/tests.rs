@@ -45,6 +45,19 @@ fn a_burst_is_one_event() {
     assert_eq!((watching.due(), watching.opened().map(|o| o.uid_next)), (None, Some(8)));
 }
 
+/// Nobody says what is gone: the owner looks. Who is said to be gone is counted off.
+#[test]
+fn a_count_that_goes_down_by_itself_is_looked_into() {
+    let look = [look_at(MailboxName::new("INBOX"))];
+    let mut watching = watching(5);
+    watching.holds(4);
+    assert_eq!(feed(&mut watching, &["* 4 EXISTS"]), []);
+    assert_eq!(feed(&mut watching, &["* 3 EXISTS"]), look);
+    assert_eq!(feed(&mut watching, &["* 3 EXISTS"]), []);
+    assert_eq!(feed(&mut watching, &["* VANISHED 2", "* 2 EXISTS"]).len(), 1, "what vanished, and no look");
+    assert_eq!(feed(&mut watching, &["* 1 EXPUNGE", "* 1 EXISTS"]), look);
+}
+
 #[test]
 fn arrivals_without_facts_are_asked_for_by_uid() {
     let mut watching = watching(5);
