@@ -84,7 +84,12 @@ impl Manner {
 /// How a conversation ended.
 pub enum Ended<L> {
     /// It is over. The account is not told yet: whether an HTTP response was written whole is known only later.
-    Over(Option<Membership>),
+    Over {
+        /// The membership, if all that was written can still arrive.
+        membership: Option<Membership>,
+        /// Nothing was cut off. Else the transport had better not end in good order.
+        whole: bool,
+    },
     /// TLS is to begin on this link, now that `OK` is sent.
     StartTls(L),
 }
@@ -277,9 +282,9 @@ impl<L: Link> Conversation<L> {
             let action = poll_fn(|cx| self.poll_action(cx)).await;
             self.apply(action);
         }
-        // What was cut off did not arrive, however well the transport ends it: the membership goes here, and tells "not clean".
+        // What was cut off did not arrive: the membership goes here, and tells "not clean".
         let whole = !self.outgoing.under_way && self.outbox.is_whole();
-        Ended::Over(self.membership.take().filter(|_| whole))
+        Ended::Over { membership: self.membership.take().filter(|_| whole), whole }
     }
 
     /// The next thing that happens. Reading comes before sending, so that what was there before an answer is handed
@@ -371,12 +376,7 @@ impl<L: Link> Conversation<L> {
             (Phase::Idling, Some(membership)) if self.manner.is_http() => {
                 let conn = self.conn;
                 let pending = Pending::Nothing;
-                membership.input(pimap_account::Input::Done {
-                    conn,
-                    pending,
-                    pipelined: true,
-                    misspoken: false,
-                });
+                membership.input(pimap_account::Input::Done { conn, pending, pipelined: true });
                 self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
             }
             _ => {

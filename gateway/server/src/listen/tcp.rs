@@ -54,7 +54,7 @@ async fn imap(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Optio
     let allow_cleartext = front.settings.allow_cleartext;
     let manner = manner(peer, allow_cleartext, tls.is_some(), true);
     match begin(stream, Arc::clone(&front), manner).await {
-        Ended::Over(membership) => {
+        Ended::Over { membership, .. } => {
             if let Some(membership) = membership {
                 membership.end(false);
             }
@@ -73,7 +73,9 @@ async fn secured<S>(stream: S, peer: SocketAddr, front: Arc<Front>, greet: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    if let Ended::Over(Some(membership)) = begin(stream, front, manner(peer, true, false, greet)).await {
+    if let Ended::Over { membership: Some(membership), .. } =
+        begin(stream, front, manner(peer, true, false, greet)).await
+    {
         membership.end(false);
     }
 }

@@ -1,5 +1,6 @@
 //! The body of a response: it owns the conversation and runs it whenever the server asks for more to send. No task, no
-//! channel; when the server drops it, the conversation ends with it (measured.md 2).
+//! channel; when the server drops it, the conversation ends with it (measured.md 2). A conversation that was cut off, such as in the
+//! middle of a message whose rest never came from upstream, breaks the response off: it must not look whole (law 1).
 
 use super::departure::Departures;
 use super::exchange::{Exchange, Slot};
@@ -10,8 +11,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::Frame;
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -35,6 +36,8 @@ pub struct ResponseBody {
     departures: Arc<Departures>,
     /// The conversation is over; what it said may not be written yet.
     leaving: Option<Membership>,
+    /// It was cut off.
+    cut: bool,
 }
 
 impl ResponseBody {
@@ -53,6 +56,7 @@ impl ResponseBody {
             gzip,
             departures,
             leaving: None,
+            cut: false,
         }
     }
 
@@ -92,8 +96,9 @@ impl ResponseBody {
             Poll::Pending => Poll::Pending,
             Poll::Ready(ended) => {
                 self.conversation = None;
-                if let Ended::Over(Some(membership)) = ended {
-                    self.leaving = Some(membership);
+                if let Ended::Over { membership, whole } = ended {
+                    self.leaving = membership;
+                    self.cut = !whole;
                 }
                 Poll::Ready(())
             }
@@ -115,12 +120,9 @@ impl ResponseBody {
 
 impl http_body::Body for ResponseBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
         let octets = match this.next_group(cx) {
             Poll::Pending => return Poll::Pending,
@@ -128,6 +130,10 @@ impl http_body::Body for ResponseBody {
                 Some(gzip) => gzip.group(&octets),
                 None => octets,
             },
+            Poll::Ready(None) if std::mem::take(&mut this.cut) => {
+                this.gzip = None;
+                return Poll::Ready(Some(Err(io::Error::other("what was to be said was cut off"))));
+            }
             Poll::Ready(None) => match this.gzip.take() {
                 Some(mut gzip) => gzip.end(),
                 None => {

@@ -33,7 +33,7 @@ fn connect(bench: &Bench, may_login: bool, room: usize) -> Handset<DuplexStream>
     let (ours, theirs) = tokio::io::duplex(room);
     let conversation = Conversation::new(Stream(ours), bench.front.clone(), manner(may_login), &[]);
     tokio::spawn(async move {
-        if let Ended::Over(Some(membership)) = Box::new(conversation).run().await {
+        if let Ended::Over { membership: Some(membership), .. } = Box::new(conversation).run().await {
             membership.end(false);
         }
     });
@@ -148,8 +148,9 @@ async fn a_handset_that_never_reads_is_cut_off() {
     let bench = Bench::with(settings);
     let (ours, mut theirs) = tokio::io::duplex(64);
     let conversation = Conversation::new(Stream(ours), bench.front.clone(), manner(true), &[]);
-    let running =
-        tokio::spawn(async move { matches!(Box::new(conversation).run().await, Ended::Over(None)) });
+    let running = tokio::spawn(async move {
+        matches!(Box::new(conversation).run().await, Ended::Over { membership: None, whole: false })
+    });
     let began = Instant::now();
     let commands = "1 NOOP\r\n".repeat(60_000);
     let flood = tokio::io::AsyncWriteExt::write_all(&mut theirs, commands.as_bytes());
