@@ -278,16 +278,6 @@ fn idle() {
 }
 
 #[test]
-fn idle_misspoken() {
-    play("idle-misspoken.pimap");
-}
-
-#[test]
-fn idle_misspoken_stream() {
-    play("idle-misspoken-stream.pimap");
-}
-
-#[test]
 fn idle_pushed() {
     play("idle-pushed.pimap");
 }
@@ -414,11 +404,6 @@ fn nq042_withheld() {
 }
 
 #[test]
-fn partial() {
-    play("partial.pimap");
-}
-
-#[test]
 fn preferences() {
     play("preferences.pimap");
 }
@@ -426,11 +411,6 @@ fn preferences() {
 #[test]
 fn rename_inbox() {
     play("rename-inbox.pimap");
-}
-
-#[test]
-fn search_beyond() {
-    play("search-beyond.pimap");
 }
 
 #[test]

@@ -14,3 +14,5 @@ mod framing;
 mod siege;
 #[path = "hostile/states.rs"]
 mod states;
+#[path = "hostile/upstream.rs"]
+mod upstream;

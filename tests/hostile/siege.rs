@@ -111,6 +111,11 @@ impl Foe {
         }
     }
 
+    /// What came of a line that is not whole.
+    pub fn unread(&self) -> &[u8] {
+        self.lines.remainder()
+    }
+
     /// Lines up to the one of this tag, that one last.
     #[track_caller]
     pub fn answer(&mut self, tag: &str) -> Vec<String> {

@@ -15,6 +15,7 @@
 
 pub mod certificate;
 pub mod dovecot;
+pub mod fake;
 pub mod gateway;
 pub mod handset;
 pub mod http;

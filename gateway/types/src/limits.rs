@@ -83,6 +83,8 @@ pub const LIST_STATUS_MAX: usize = 2_000;
 /// Mailboxes whose messages one LIST has to count itself, at a SELECT and SEARCH each; of the rest the STATUS is left out,
 /// and the tagged OK says so.
 pub const LIST_STATUS_COUNTED_MAX: usize = 64;
+/// Untagged responses to one command of ours, besides four for each message there is; more: that upstream connection is closed.
+pub const UPSTREAM_UNTAGGED_MAX: u64 = 100_000;
 /// An upstream response line without its literals; longer: that upstream connection is closed.
 pub const UPSTREAM_LINE_BYTES_MAX: usize = 1 << 20;
 /// An upstream literal that must be understood, not streamed; longer: that upstream connection is closed.

@@ -54,6 +54,8 @@ pub(crate) struct Connection {
     framer: ResponseFramer,
     assembler: Assembler,
     last_number: u64,
+    /// Untagged responses since the last command.
+    said: u64,
     response_timeout: Duration,
     /// What the server can do.
     pub(crate) capabilities: Capabilities,
@@ -94,6 +96,7 @@ impl Connection {
             framer,
             assembler: Assembler::default(),
             last_number: 0,
+            said: 0,
             response_timeout,
             capabilities: Capabilities::default(),
             announced: Announced::default(),
@@ -135,6 +138,7 @@ impl Connection {
         collected: &mut Collected,
     ) -> Result<Option<Condition>, Fault> {
         self.last_number += 1;
+        self.said = 0;
         let Encoded { parts, message_waits } =
             request.encode(self.last_number, self.capabilities.literal_plus)?;
         self.send_parts(&parts, message_waits, collected).await
@@ -210,6 +214,7 @@ impl Connection {
                 Err(Fault::Misbehaved)
             }
             response => {
+                self.count_said(collected.exists.unwrap_or(0))?;
                 let waiting = self.events.as_mut().filter(|events| events.len() < limits::LIST_ITEMS_MAX);
                 match (response, waiting) {
                     (
@@ -225,6 +230,16 @@ impl Connection {
                 }
                 Ok(None)
             }
+        }
+    }
+
+    /// Counts an untagged response: whoever goes on and on is not answering (D14).
+    fn count_said(&mut self, exists: u32) -> Result<(), Fault> {
+        let exists = self.selected.as_ref().map_or(0, |selected| selected.exists).max(exists);
+        self.said += 1;
+        match self.said > limits::UPSTREAM_UNTAGGED_MAX + 4 * u64::from(exists) {
+            true => Err(Fault::Misbehaved),
+            false => Ok(()),
         }
     }
 
@@ -279,6 +294,7 @@ impl Connection {
     pub(crate) fn buffered_response(&mut self) -> Result<Option<UpstreamResponse>, Fault> {
         while let Some(piece) = self.framer.next_piece()? {
             if let Some(response) = self.assembler.push(piece)? {
+                self.count_said(0)?;
                 return Ok(Some(response));
             }
         }

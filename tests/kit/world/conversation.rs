@@ -382,8 +382,7 @@ impl Conversation {
                 None if self.input_ended && self.phase == Phase::Idling => {
                     self.phase = Phase::Running;
                     let pending = Pending::Nothing;
-                    let pipelined = !self.blind;
-                    inputs.push(Input::Done { conn: self.id, pending, pipelined, misspoken: false });
+                    inputs.push(Input::Done { conn: self.id, pending, pipelined: !self.blind });
                 }
                 None if self.input_ended => {
                     self.logging_out = false;
@@ -421,13 +420,12 @@ impl Conversation {
             Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {
                 self.framer.refuse_append()
             }
-            Frame::Done | Frame::NotDone => {
-                let misspoken = matches!(frame, Frame::NotDone);
+            Frame::Done => {
                 let pending = self.pending();
                 self.phase = Phase::Running;
                 self.more_told = false;
                 let pipelined = self.pipelined && !self.blind;
-                inputs.push(Input::Done { conn: self.id, pending, pipelined, misspoken });
+                inputs.push(Input::Done { conn: self.id, pending, pipelined });
             }
             Frame::Rejected(rejection) => {
                 self.answer(&rejection.response());

@@ -2,7 +2,7 @@
 //!
 //! In: pieces of FETCH responses. Out: [`FetchPiece`]s for messages of the plan, holding exactly what was asked for: UID, FLAGS and
 //! MODSEQ that were not asked for are dropped (UID is always asked for upstream), `\Recent` is taken out of FLAGS (F27),
-//! all else passes octet for octet. FETCH responses that merely report new flags are kept for the owner and not shown: they were not the
+//! NUL, which no line may hold (RFC 3501 9), is shown as `?`, all else passes octet for octet. FETCH responses that merely report new flags are kept for the owner and not shown: they were not the
 //! answer (F46). A message is shown once.
 //!
 //! Holds no body, except where a server writes a literal before the UID and the plan has more than one message: then up to
@@ -11,7 +11,7 @@
 use crate::fault::Fault;
 use bytes::Bytes;
 use pimap_types::command::FetchItem;
-use pimap_types::limits::{PIECE_BYTES_MAX, UPSTREAM_LITERAL_BYTES_MAX};
+use pimap_types::limits::{PIECE_BYTES_MAX, UPSTREAM_LITERAL_BYTES_MAX, UPSTREAM_UNTAGGED_MAX};
 use pimap_types::number::{ModSeq, Uid};
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::{FetchPiece, FlagsReport};
@@ -40,6 +40,8 @@ pub(crate) struct Forwarder {
     shown: BTreeSet<Uid>,
     flags: BTreeMap<Uid, FlagsReport>,
     current: Option<Message>,
+    /// FETCH responses so far.
+    begun: u64,
     /// FETCH responses about messages outside the plan, or about nobody: the owner had better look.
     pub(crate) strangers: bool,
 }
@@ -83,6 +85,7 @@ impl Forwarder {
             shown: BTreeSet::new(),
             flags: BTreeMap::new(),
             current: None,
+            begun: 0,
             strangers: false,
         }
     }
@@ -104,6 +107,11 @@ impl Forwarder {
         let mut parts = Vec::new();
         match piece {
             Piece::Line { text, start, literal } => {
+                self.begun += u64::from(start);
+                if self.begun > UPSTREAM_UNTAGGED_MAX + 4 * self.plan.len() {
+                    return Err(Fault::Misbehaved);
+                }
+                let text = without_nul(text);
                 let text = match FetchScanner::begin(&text) {
                     Some((_, rest)) if start => rest,
                     _ => text,
@@ -265,6 +273,13 @@ impl Message {
         }
         Ok(())
     }
+}
+
+fn without_nul(line: Bytes) -> Bytes {
+    if !line.contains(&0) {
+        return line;
+    }
+    line.iter().map(|octet| if *octet == 0 { b'?' } else { *octet }).collect()
 }
 
 fn flags_item(flags: &Flags) -> Bytes {
