@@ -252,11 +252,17 @@ fn programs_that_cannot_be_answered_are_refused() {
     let mut client = stage.client("joe#P1");
     client.ok("SELECT INBOX");
     assert!(refused(&mut client, "SEARCH CHARSET KOI8-R ALL", "NO").contains("BADCHARSET (US-ASCII UTF-8)"));
-    for command in
-        ["SEARCH RETURN (ALL) 2", "SEARCH $:1", "SORT (DATE) UTF-8 2:*,1:2", "THREAD JOSTLE UTF-8 ALL"]
-    {
+    for command in [
+        "SEARCH RETURN (ALL PARTIAL 1:2) ALL",
+        "SEARCH $:1",
+        "SORT (DATE) UTF-8 0:*",
+        "THREAD JOSTLE UTF-8 ALL",
+    ] {
         refused(&mut client, command, "BAD");
     }
+    // A number that no message has is no mistake where messages are looked for.
+    assert_eq!(answer(&client.ok("SEARCH 2,7:9")), ["* SEARCH"]);
+    assert_eq!(answer(&client.ok("SORT (DATE) UTF-8 1:9")), ["* SORT 1"]);
     let everything = vec!["1:*"; 4_096].join(",");
     assert_eq!(answer(&client.ok(&format!("SEARCH {everything}"))), ["* SEARCH 1"]);
     refused(&mut client, &format!("SEARCH {everything},1"), "BAD");
