@@ -434,6 +434,11 @@ fn sort_poor() {
 }
 
 #[test]
+fn status_deleted() {
+    play("status-deleted.pimap");
+}
+
+#[test]
 fn store_full() {
     play("store-full.pimap");
 }

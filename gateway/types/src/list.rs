@@ -61,6 +61,8 @@ pub enum StatusItem {
     UidValidity,
     /// UNSEEN
     Unseen,
+    /// DELETED (RFC 9051 6.3.11): messages marked `\\Deleted`.
+    Deleted,
     /// HIGHESTMODSEQ (RFC 7162 3.1.7): the gateway's own, never asked of upstream (F39).
     HighestModSeq,
     /// SIZE (RFC 8438): the octets of all messages together.
@@ -71,12 +73,13 @@ pub enum StatusItem {
 
 impl StatusItem {
     /// Every item, in the order of the RFCs.
-    pub const ALL: [StatusItem; 8] = [
+    pub const ALL: [StatusItem; 9] = [
         StatusItem::Messages,
         StatusItem::Recent,
         StatusItem::UidNext,
         StatusItem::UidValidity,
         StatusItem::Unseen,
+        StatusItem::Deleted,
         StatusItem::HighestModSeq,
         StatusItem::Size,
         StatusItem::AppendLimit,
@@ -90,6 +93,7 @@ impl StatusItem {
             StatusItem::UidNext => "UIDNEXT",
             StatusItem::UidValidity => "UIDVALIDITY",
             StatusItem::Unseen => "UNSEEN",
+            StatusItem::Deleted => "DELETED",
             StatusItem::HighestModSeq => "HIGHESTMODSEQ",
             StatusItem::Size => "SIZE",
             StatusItem::AppendLimit => "APPENDLIMIT",

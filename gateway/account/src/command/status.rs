@@ -16,6 +16,7 @@ pub(crate) type Numbers = Vec<(StatusItem, u64)>;
 #[derive(Default)]
 pub(crate) struct Counting {
     unseen: Option<u64>,
+    deleted: Option<u64>,
     size: Option<u64>,
 }
 
@@ -131,15 +132,19 @@ impl Account {
             counting.size = Some(sizes.sum());
         }
         let wants = |item, known: Option<u64>| items.contains(&item) && known.is_none() && !live.is_empty();
-        let unseen_wanted = wants(StatusItem::Unseen, counting.unseen);
-        let size_wanted = wants(StatusItem::Size, counting.size);
-        if let Some(at) = mirror.at(mailbox).filter(|_| unseen_wanted || size_wanted) {
-            let request = match unseen_wanted {
-                true => {
+        let missing = [
+            wants(StatusItem::Unseen, counting.unseen).then_some(StatusItem::Unseen),
+            wants(StatusItem::Deleted, counting.deleted).then_some(StatusItem::Deleted),
+            wants(StatusItem::Size, counting.size).then_some(StatusItem::Size),
+        ];
+        if let (Some(at), Some(item)) = (mirror.at(mailbox), missing.into_iter().flatten().next()) {
+            let request = match item {
+                StatusItem::Unseen => {
                     let unseen = SearchKey::Not(Box::new(SearchKey::Flag(Flag::Seen)));
                     UpstreamRequest::Search(at, None, unseen)
                 }
-                false => UpstreamRequest::Facts(at, live.to_ranges()),
+                StatusItem::Deleted => UpstreamRequest::Search(at, None, SearchKey::Flag(Flag::Deleted)),
+                _ => UpstreamRequest::Facts(at, live.to_ranges()),
             };
             return Counted::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)));
         }
@@ -149,6 +154,7 @@ impl Account {
             StatusItem::UidNext => u64::from(mirror.uid_next),
             StatusItem::UidValidity => mirror.uid_validity.map_or(0, |v| v.get().into()),
             StatusItem::Unseen => counting.unseen.unwrap_or(0),
+            StatusItem::Deleted => counting.deleted.unwrap_or(0),
             StatusItem::Size => counting.size.unwrap_or(0),
             StatusItem::AppendLimit => self.append_limit(),
             StatusItem::HighestModSeq => self.mod_seq_of(conn, mailbox),
@@ -180,9 +186,13 @@ impl Account {
                 };
                 Counted::Numbers(items.iter().filter_map(|item| Some((*item, number(item)?))).collect())
             }
-            Data::Uids(unseen) => {
-                let unseen = self.visible_among(conn, mailbox, &unseen);
-                counting.unseen = Some(unseen.len());
+            Data::Uids(found) => {
+                let count = Some(self.visible_among(conn, mailbox, &found).len());
+                // They are asked for in this order.
+                match items.contains(&StatusItem::Unseen) && counting.unseen.is_none() {
+                    true => counting.unseen = count,
+                    false => counting.deleted = count,
+                }
                 self.count_mailbox(conn, mailbox, items, since, counting)
             }
             Data::Facts(facts) => {
@@ -210,6 +220,10 @@ impl Account {
     ) -> bool {
         let notify = self.connections.get(&conn).and_then(|c| c.notify.as_ref());
         if notify.is_some_and(|notify| notify.mailboxes().any(|notified| notified == mailbox)) {
+            return true;
+        }
+        if items.contains(&StatusItem::Deleted) {
+            // Few servers have it.
             return true;
         }
         if items.contains(&StatusItem::Size) && !self.upstream.announced.has("STATUS=SIZE") {

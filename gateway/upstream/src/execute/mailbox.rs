@@ -53,6 +53,8 @@ pub(super) async fn status_reply(
         StatusItem::Unseen => numbers.unseen.map(u64::from),
         StatusItem::HighestModSeq => None,
         StatusItem::Size => numbers.size,
+        // Counted by the gateway itself.
+        StatusItem::Deleted => None,
         // What may be appended is the gateway's to say.
         StatusItem::AppendLimit => None,
     };

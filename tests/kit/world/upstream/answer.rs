@@ -311,7 +311,7 @@ impl Upstream {
             StatusItem::Unseen => {
                 state.messages.values().filter(|m| !m.flags.contains(&Flag::Seen)).count() as u64
             }
-            StatusItem::HighestModSeq => panic!("a handset's mod-sequences are the gateway's own"),
+            StatusItem::HighestModSeq | StatusItem::Deleted => panic!("{item:?} is the gateway's to say"),
             StatusItem::Size => state.messages.values().map(|m| m.text.len() as u64).sum(),
         };
         Ok(Data::Status(items.iter().map(|item| (*item, number(item))).collect()))
