@@ -102,17 +102,6 @@ impl Set {
 }
 
 impl Key {
-    /// Whether messages are named by number.
-    pub fn has_numbers(&self) -> bool {
-        match self {
-            Key::Plain(_) => false,
-            Key::Set(set) => !set.by_uid,
-            Key::Not(key) => key.has_numbers(),
-            Key::Or(a, b) => a.has_numbers() || b.has_numbers(),
-            Key::And(keys) => keys.iter().any(Key::has_numbers),
-        }
-    }
-
     /// The key as a side writes it.
     pub fn write(&self, uids: &[u32]) -> String {
         match self {
