@@ -54,11 +54,16 @@ pub fn resolve_positions(set: &SequenceSet, told: &UidSet) -> Result<UidRanges, 
     if !set.0.iter().all(|(first, last)| exists(first) && exists(last)) {
         return Err(BeyondView { messages });
     }
+    Ok(existing_positions(set, told))
+}
+
+/// The same of those positions that there are: for a search, which may ask for any.
+pub fn existing_positions(set: &SequenceSet, told: &UidSet) -> UidRanges {
     let mut pairs = Vec::new();
-    for (first, last) in set.resolve(messages).ranges() {
+    for (first, last) in set.resolve(told.len()).ranges() {
         pairs.extend_from_slice(told.at_positions(*first, *last).ranges());
     }
-    Ok(UidRanges::from_pairs(pairs))
+    UidRanges::from_pairs(pairs)
 }
 
 /// The positions, ascending, of those UIDs that the handset was told: a SEARCH result in message numbers.

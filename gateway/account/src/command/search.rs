@@ -154,7 +154,6 @@ impl Account {
         let saved = session.saved();
         let known = Known { view: &view, saved: &saved, recent_from, mod_seqs, synchronised, within };
         reduce(program, &known).map_err(|irreducible| match irreducible {
-            Irreducible::BeyondView => bad("a message number beyond the mailbox"),
             Irreducible::Unsynchronised => unsynchronised(),
             Irreducible::NotInSearch(text) => bad(text),
             Irreducible::TooScattered => {

@@ -1,8 +1,7 @@
 //! A search program, as far as the client view decides it.
 //!
 //! In go a program and what the session knows: its view, `$`, and where recent messages begin. Out comes what is found whatever
-//! upstream says, and one program without sequence numbers that upstream is to decide for the rest. Refuses numbers beyond the
-//! view. Hidden messages do not matter: what comes out is true of the visible ones, and everything else is cut away.
+//! upstream says, and one program without sequence numbers that upstream is to decide for the rest. Hidden messages do not matter: what comes out is true of the visible ones, and everything else is cut away.
 
 use crate::mod_seq::ModSeqs;
 use pimap_types::limits::{NESTING_MAX, UPSTREAM_SEARCH_RANGES_MAX};
@@ -61,8 +60,6 @@ impl Reduced {
 /// Why a program cannot be executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Irreducible {
-    /// It names a position that the view does not have.
-    BeyondView,
     /// It names positions, or `$`, of a view that the handset does not know.
     Unsynchronised,
     /// A key that has no place in a search.
@@ -138,7 +135,10 @@ impl Reducer<'_> {
                 return Err(Irreducible::Unsynchronised);
             }
             SearchKey::Sequence(set) => {
-                Part::Known(translate::resolve_positions(set, view).map_err(|_| Irreducible::BeyondView)?)
+                // A number that no message has finds nothing, as in Dovecot. RFC 3501 9 (and RFC 9051 9) says that a server "should" answer
+                // BAD to any command that uses one; but a search only asks, the answer is true, and clients written to real servers search
+                // ahead of what they know. FETCH, STORE, COPY and MOVE refuse, since there such a number is a mistake.
+                Part::Known(translate::existing_positions(set, view))
             }
             SearchKey::Uid(set) => Part::Known(translate::resolve_uids(set, view)),
             SearchKey::Saved => Part::Known(view.intersect_ranges(self.known.saved)),
