@@ -278,6 +278,16 @@ fn idle() {
 }
 
 #[test]
+fn idle_misspoken() {
+    play("idle-misspoken.pimap");
+}
+
+#[test]
+fn idle_misspoken_stream() {
+    play("idle-misspoken-stream.pimap");
+}
+
+#[test]
 fn idle_pushed() {
     play("idle-pushed.pimap");
 }
@@ -411,6 +421,11 @@ fn preferences() {
 #[test]
 fn rename_inbox() {
     play("rename-inbox.pimap");
+}
+
+#[test]
+fn search_beyond() {
+    play("search-beyond.pimap");
 }
 
 #[test]

@@ -15,11 +15,11 @@ fn idle_and_done_however_they_are_cut() {
     foe.send_slowly(b"a IDLE\r\nDONE\r\nb NOOP\r\n");
     foe.answer("a");
     foe.answer("b");
-    // What is not DONE is nothing while it idles; a second IDLE neither.
+    // What is not DONE ends the IDLE and is not executed; a second IDLE neither.
     foe.send(b"a IDLE\r\nc IDLE\r\nDONE\r\n");
     let told = foe.answer("a");
     assert!(
-        told.last().expect("a tag").starts_with("a ") && !told.iter().any(|line| line.starts_with("c OK"))
+        told.last().expect("a tag").starts_with("a BAD") && !told.iter().any(|line| line.starts_with("c OK"))
     );
     foe.is_heard();
     let mut other = Foe::inside(&siege.gateway);

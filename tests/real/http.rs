@@ -298,3 +298,18 @@ fn what_a_broken_stream_did_not_bring_comes_with_the_next_login() {
     });
     assert!(came.is_some() && !told.contains("* RESYNC"), "{told:.2000}");
 }
+
+/// RFC 2177 3: what is no DONE ends the IDLE and is not executed, in a body that stays open as anywhere.
+#[test]
+fn an_idle_in_a_stream_ends_with_whatever_is_said() {
+    let stage = Stage::new();
+    let mut stream = Duplex::open(&stage.gateway.site(), &Post::new(""), LOGIN).expect("a stream");
+    stream.until("a").expect("LOGIN");
+    stream.say("b SELECT INBOX\r\nc IDLE\r\n").expect("bytes");
+    stream.until_line(|response| *response == Response::Continue).expect("IDLE");
+    stream.say("d CREATE Never\r\n").expect("bytes");
+    let told = stream.until("c").expect("the end of IDLE");
+    assert!(told.last().is_some_and(|line| line.starts_with(b"c BAD")), "{told:?}");
+    stream.say("e LIST \"\" Never\r\n").expect("bytes");
+    assert_eq!(stream.until("e").expect("LIST").len(), 1);
+}

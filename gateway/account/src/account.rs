@@ -1,5 +1,6 @@
 //! The owner itself: see [`Account`].
 
+use crate::announce::Done;
 use crate::connection::{Connection, Owner, Running};
 use crate::contract::{Carry, Count, Input, Open, Options, Output};
 use crate::device::Device;
@@ -151,7 +152,9 @@ impl Account {
         match input {
             Input::Open(open) => self.open(open),
             Input::Command(command) => self.command(command),
-            Input::Done { conn, pending, pipelined } => self.done(conn, pending, pipelined),
+            Input::Done { conn, pending, pipelined, misspoken } => {
+                self.done(conn, Done { pending, pipelined, misspoken });
+            }
             Input::MoreInput(conn) => self.more_input(conn),
             Input::Drained(conn) => self.drained(conn),
             Input::Closed { conn, clean } => self.closed(conn, clean),

@@ -15,7 +15,7 @@ use pimap_session::{Flush, Wanted};
 use pimap_types::command::FetchItem;
 use pimap_types::preference::NewFormat;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
-use pimap_types::{Command, ConnectionId, MailboxName, Response, Tag, Ticket, Uid, UidRanges};
+use pimap_types::{Command, ConnectionId, MailboxName, Response, Status, Tag, Ticket, Uid, UidRanges};
 use std::sync::Arc;
 
 /// How arrivals are announced on a connection.
@@ -56,8 +56,8 @@ pub(crate) enum Afterwards {
     Pushed,
     /// The end of a command.
     Finish(Box<Finished>),
-    /// The end of IDLE.
-    Done(Tag),
+    /// The end of IDLE, and how it ends.
+    Done(Tag, Status),
     /// The end of LOGIN.
     Login {
         /// Its tag.
@@ -70,7 +70,15 @@ pub(crate) enum Afterwards {
 /// What came while an announcement was pushed.
 pub(crate) enum Waiting {
     Command(CommandInput),
-    Done { pending: Pending, pipelined: bool },
+    Done(Done),
+}
+
+/// What ended an IDLE, and what follows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Done {
+    pub(crate) pending: Pending,
+    pub(crate) pipelined: bool,
+    pub(crate) misspoken: bool,
 }
 
 impl Account {
@@ -185,7 +193,7 @@ impl Account {
                 self.take_waiting(conn);
             }
             Afterwards::Finish(finished) => self.finish_told(conn, *finished),
-            Afterwards::Done(tag) => self.done_told(conn, &tag),
+            Afterwards::Done(tag, status) => self.done_told(conn, &tag, status),
             Afterwards::Login { tag, informed } => self.login_told(conn, tag.as_ref(), informed),
         }
     }
@@ -195,7 +203,7 @@ impl Account {
         let waiting = self.connections.get_mut(&conn).and_then(|c| c.waiting.take());
         match waiting.map(|waiting| *waiting) {
             Some(Waiting::Command(input)) => self.command(input),
-            Some(Waiting::Done { pending, pipelined }) => self.done(conn, pending, pipelined),
+            Some(Waiting::Done(done)) => self.done(conn, done),
             None => {}
         }
     }
@@ -213,7 +221,8 @@ impl Account {
     /// More input came behind a command that waits.
     pub(crate) fn note_more_behind(&mut self, conn: ConnectionId) {
         let waiting = self.connections.get_mut(&conn).and_then(|c| c.waiting.as_deref_mut());
-        if let Some(Waiting::Command(CommandInput { pending, .. }) | Waiting::Done { pending, .. }) = waiting
+        if let Some(Waiting::Command(CommandInput { pending, .. }) | Waiting::Done(Done { pending, .. })) =
+            waiting
         {
             *pending = Pending::More;
         }

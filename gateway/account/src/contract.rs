@@ -29,6 +29,8 @@ pub enum Input {
         pending: Pending,
         /// DONE was there before `+` was handed over, or is but the end of the body: it proves nothing (F2).
         pipelined: bool,
+        /// Another line came instead of DONE: the IDLE ends in BAD (RFC 2177 3).
+        misspoken: bool,
     },
     /// Octets arrived behind the running command: no EXPUNGE is to be told with it (F5).
     MoreInput(ConnectionId),

@@ -131,7 +131,7 @@ impl Framer {
         self.logged_in = logged_in;
     }
 
-    /// Whether an IDLE is running, so that `DONE` is the only line allowed. [`Frame::Done`] ends it.
+    /// Whether an IDLE is running, so that `DONE` is the only line allowed. [`Frame::Done`] ends it, and so does [`Frame::NotDone`].
     pub fn set_idle(&mut self, idle: bool) {
         self.idle = idle;
     }
@@ -225,7 +225,7 @@ impl Framer {
                 self.state = State::Command(Gathering::default());
                 return Step::Frame(Frame::Done);
             }
-            return self.reject(at, "IDLE is running: expected DONE");
+            return self.reject(at, "expected DONE");
         }
         match trailing_literal(text) {
             Some(literal) => self.on_literal(at, literal, line_end, next),
@@ -289,6 +289,9 @@ impl Framer {
         let tag = if std::mem::take(&mut self.sasl) { None } else { leading_tag(&self.buffer) };
         self.consume(at.piece);
         self.state = State::Swallowing { left: 0, swallowed: 0 };
+        if std::mem::take(&mut self.idle) {
+            return Step::Frame(Frame::NotDone);
+        }
         Step::Frame(Frame::Rejected(Rejection { tag, code, text, fatal: false }))
     }
 

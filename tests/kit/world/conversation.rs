@@ -382,7 +382,8 @@ impl Conversation {
                 None if self.input_ended && self.phase == Phase::Idling => {
                     self.phase = Phase::Running;
                     let pending = Pending::Nothing;
-                    inputs.push(Input::Done { conn: self.id, pending, pipelined: !self.blind });
+                    let pipelined = !self.blind;
+                    inputs.push(Input::Done { conn: self.id, pending, pipelined, misspoken: false });
                 }
                 None if self.input_ended => {
                     self.logging_out = false;
@@ -420,12 +421,13 @@ impl Conversation {
             Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {
                 self.framer.refuse_append()
             }
-            Frame::Done => {
+            Frame::Done | Frame::NotDone => {
+                let misspoken = matches!(frame, Frame::NotDone);
                 let pending = self.pending();
                 self.phase = Phase::Running;
                 self.more_told = false;
                 let pipelined = self.pipelined && !self.blind;
-                inputs.push(Input::Done { conn: self.id, pending, pipelined });
+                inputs.push(Input::Done { conn: self.id, pending, pipelined, misspoken });
             }
             Frame::Rejected(rejection) => {
                 self.answer(&rejection.response());

@@ -1,10 +1,10 @@
-//! IDLE (RFC 2177, P-IMAP 5.1.5): events flow until DONE.
+//! IDLE (RFC 2177, P-IMAP 5.1.5): events flow until DONE, or until something else is written, which is refused.
 
 use super::{Progress, bad};
 use crate::account::Account;
-use crate::announce::{Afterwards, Waiting};
+use crate::announce::{Afterwards, Done, Waiting};
 use crate::connection::Running;
-use crate::contract::{Count, Pending};
+use crate::contract::Count;
 use pimap_session::{Departures, Flush};
 use pimap_types::{Command, ConnectionId, Response, Status, Tag};
 
@@ -22,16 +22,18 @@ impl Account {
     }
 
     /// DONE: what polled events were held back is told, then the tagged answer (digest 7).
-    pub(crate) fn done(&mut self, conn: ConnectionId, pending: Pending, pipelined: bool) {
-        if self.is_held_up(conn, || Waiting::Done { pending, pipelined }) {
+    pub(crate) fn done(&mut self, conn: ConnectionId, done: Done) {
+        if self.is_held_up(conn, || Waiting::Done(done)) {
             return;
         }
+        let Done { pending, pipelined, misspoken } = done;
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished) else { return };
         let Some(tag) = c.idle.take() else { return };
         c.last_heard = now;
         c.pending = pending;
-        c.pipelined |= pipelined;
+        // Who writes something else does not go by what it reads.
+        c.pipelined |= pipelined || misspoken;
         c.interactive |= !c.pipelined;
         c.reads |= !c.pipelined;
         c.commands += 1;
@@ -47,15 +49,20 @@ impl Account {
         self.tell_elsewhere(conn);
         let wanted = self.wanted(conn, Some(&Command::Idle));
         let telling = self.tell_news(conn, Flush { pushed_only: false, departures }, wanted);
-        self.announce(conn, telling, Afterwards::Done(tag));
+        let status = if misspoken { Status::Bad } else { Status::Ok };
+        self.announce(conn, telling, Afterwards::Done(tag, status));
     }
 
     /// What DONE tells is told.
-    pub(crate) fn done_told(&mut self, conn: ConnectionId, tag: &Tag) {
+    pub(crate) fn done_told(&mut self, conn: ConnectionId, tag: &Tag, status: Status) {
         self.limit_known_mod_seq(conn);
         self.tell_cursor(conn);
-        self.count(Count::Command("IDLE", "ok"));
-        self.write(conn, Response::tagged(tag, Status::Ok, "IDLE completed"));
+        let (result, text) = match status {
+            Status::Ok => ("ok", "IDLE completed"),
+            _ => ("bad", "expected DONE"),
+        };
+        self.count(Count::Command("IDLE", result));
+        self.write(conn, Response::tagged(tag, status, text));
         self.complete(conn, false);
     }
 }

@@ -376,7 +376,12 @@ impl<L: Link> Conversation<L> {
             (Phase::Idling, Some(membership)) if self.manner.is_http() => {
                 let conn = self.conn;
                 let pending = Pending::Nothing;
-                membership.input(pimap_account::Input::Done { conn, pending, pipelined: true });
+                membership.input(pimap_account::Input::Done {
+                    conn,
+                    pending,
+                    pipelined: true,
+                    misspoken: false,
+                });
                 self.phase = Phase::Running(Running { more_told: true, ..Running::default() });
             }
             _ => {

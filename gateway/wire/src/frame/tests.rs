@@ -64,6 +64,7 @@ fn run(mode: LiteralMode, logged_in: bool, refused: &[u64], pieces: &[&[u8]]) ->
                     }
                 }
                 Frame::Done => told.push("done".to_owned()),
+                Frame::NotDone => told.push("not done".to_owned()),
                 Frame::Half(tag, octets) => {
                     let tag = tag.map_or("*".to_owned(), |tag| tag.to_string());
                     told.push(format!("half {tag} {:?}", String::from_utf8_lossy(octets.octets())));
@@ -310,9 +311,13 @@ fn malformed_lines_are_refused_alone() {
 fn idle_takes_done_only() {
     assert_eq!(stream(b"a IDLE\r\ndOnE\r\nb NOOP\r\n"), ["a IDLE\r\n", "done", "b NOOP\r\n"]);
     assert_eq!(
-        stream(b"a IDLE\r\nb NOOP {3+}\r\nxyz\r\nDONE\n"),
-        ["a IDLE\r\n", "b BAD IDLE is running: expected DONE", "done"]
+        stream(b"a IDLE\r\nb NOOP {3+}\r\nxyz\r\nc NOOP\r\n"),
+        ["a IDLE\r\n", "not done", "c NOOP\r\n"]
     );
+    assert_eq!(stream(b"a IDLE\r\nDO\0NE\r\nc NOOP\r\n"), ["a IDLE\r\n", "not done", "c NOOP\r\n"]);
+    // However long the line is, the IDLE ends at once and nothing of the line is kept.
+    let long = [b"a IDLE\r\n".as_slice(), &vec![b'x'; 200_000], b"\r\nc NOOP\r\n"].concat();
+    assert_eq!(stream(&long), ["a IDLE\r\n", "not done", "c NOOP\r\n"]);
     assert_eq!(stream(b"DONE\r\n"), ["DONE\r\n"]);
 }
 

@@ -62,6 +62,9 @@ pub enum Frame {
     Sasl(CommandBytes),
     /// The line that ends IDLE.
     Done,
+    /// Any other line while IDLE runs: whoever writes it does not know that it idles, so the IDLE ends, and the line is skipped
+    /// (RFC 2177 3; Dovecot does the same).
+    NotDone,
     /// Something that is no command. Unless fatal, the framer skips to the next command by itself.
     Rejected(Rejection),
 }
@@ -86,6 +89,7 @@ impl fmt::Debug for Frame {
             }
             Frame::AppendEnd => f.write_str("AppendEnd"),
             Frame::Done => f.write_str("Done"),
+            Frame::NotDone => f.write_str("NotDone"),
             Frame::Rejected(rejection) => f.debug_tuple("Rejected").field(rejection).finish(),
         }
     }

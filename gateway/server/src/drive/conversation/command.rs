@@ -34,13 +34,13 @@ impl<L: Link> Conversation<L> {
             Frame::AppendPart { .. } | Frame::AppendBytes(_) | Frame::AppendEnd => {
                 self.framer.refuse_append()
             }
-            Frame::Done => self.on_done(),
+            Frame::Done => self.on_done(false),
+            Frame::NotDone => self.on_done(true),
             Frame::Rejected(rejection) if rejection.fatal => {
                 self.outbox.write_own(&rejection.response());
                 self.finish();
             }
             Frame::Rejected(rejection) => match self.phase {
-                Phase::Idling => self.outbox.write_own(&rejection.response()),
                 Phase::Challenged(_) => self.on_answer(Err(rejection.text)),
                 _ => self.answer(&rejection.response()),
             },
@@ -279,10 +279,10 @@ impl<L: Link> Conversation<L> {
         self.phase = Phase::Running(Running { more_told, message, joining: None });
     }
 
-    fn on_done(&mut self) {
+    fn on_done(&mut self, misspoken: bool) {
         let pending = self.pending();
         let Some(membership) = &self.membership else { return };
-        membership.input(Input::Done { conn: self.conn, pending, pipelined: self.pipelined });
+        membership.input(Input::Done { conn: self.conn, pending, pipelined: self.pipelined, misspoken });
         self.phase = Phase::Running(Running::default());
     }
 
