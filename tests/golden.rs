@@ -414,6 +414,11 @@ fn nq042_withheld() {
 }
 
 #[test]
+fn partial() {
+    play("partial.pimap");
+}
+
+#[test]
 fn preferences() {
     play("preferences.pimap");
 }

@@ -48,6 +48,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("COMPRESS=DEFLATE", Needs::Tcp),
     ("ESEARCH", Needs::Nothing),
     ("SEARCHRES", Needs::Nothing),
+    ("PARTIAL", Needs::Nothing),
     ("WITHIN", Needs::Upstream("WITHIN")),
     ("SORT", Needs::Upstream("SORT")),
     ("SORT=DISPLAY", Needs::Upstream("SORT=DISPLAY")),

@@ -253,7 +253,7 @@ impl Account {
             }
             Command::Close => self.begin_close(conn, running),
             Command::Unselect => self.begin_unselect(conn),
-            Command::Fetch(target, items, changed) => self.begin_fetch(conn, target, items, *changed),
+            Command::Fetch(target, items, modifiers) => self.begin_fetch(conn, target, items, *modifiers),
             Command::Store(target, change, since) => self.begin_store(conn, target, change, *since, running),
             Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => {
                 self.begin_search(conn, command, running)

@@ -8,7 +8,7 @@ use crate::mod_seq::{ChangedSince, SelectParameters};
 use crate::notify::Notify;
 use crate::number::ModSeq;
 use crate::preference::{PreferenceName, PreferenceSetting};
-use crate::search::{Criteria, ReturnOptions, SearchKey, SortCriterion, ThreadAlgorithm};
+use crate::search::{Criteria, PartialRange, ReturnOptions, SearchKey, SortCriterion, ThreadAlgorithm};
 use crate::secret::Secret;
 use crate::set::SequenceSet;
 use std::sync::Arc;
@@ -39,6 +39,15 @@ impl Target {
             Target::Saved { by_uid } => *by_uid,
         }
     }
+}
+
+/// Which of the messages that it names a FETCH is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct FetchModifiers {
+    /// `PARTIAL range` (RFC 9394 3.3): first these of them,
+    pub partial: Option<PartialRange>,
+    /// and of these the ones that changed: `CHANGEDSINCE n [VANISHED]` (RFC 7162 3.1.4.1, 3.2.6).
+    pub changed: Option<ChangedSince>,
 }
 
 /// One decoded command.
@@ -96,8 +105,8 @@ pub enum Command {
     Unselect,
     /// CHECK (6.4.1)
     Check,
-    /// FETCH and UID FETCH (6.4.5); `(CHANGEDSINCE n [VANISHED])` (RFC 7162 3.1.4.1, 3.2.6).
-    Fetch(Target, Vec<FetchItem>, Option<ChangedSince>),
+    /// FETCH and UID FETCH (6.4.5).
+    Fetch(Target, Vec<FetchItem>, FetchModifiers),
     /// STORE and UID STORE (6.4.6); `(UNCHANGEDSINCE n)` (RFC 7162 3.1.3).
     Store(Target, StoreChange, Option<ModSeq>),
     /// SEARCH and UID SEARCH (6.4.4)

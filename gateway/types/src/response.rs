@@ -5,6 +5,7 @@ use crate::ids::{SessionId, Tag};
 use crate::list::Namespaces;
 use crate::mailbox::{Flags, MailboxName};
 use crate::number::{MobileSeq, ModSeq, Uid, UidValidity};
+use crate::search::PartialRange;
 use crate::set::UidRanges;
 use crate::thread::Threads;
 use std::borrow::Cow;
@@ -203,6 +204,8 @@ pub enum SearchItem {
     Count(u32),
     /// `ALL set`: ascending inclusive ranges, never none.
     All(Vec<(u32, u32)>),
+    /// `PARTIAL (range set)`, `NIL` where there is none (RFC 9394).
+    Partial(PartialRange, Vec<(u32, u32)>),
     /// `MODSEQ n`: the highest of the messages told of (RFC 7162 3.1.10).
     ModSeq(ModSeq),
 }

@@ -3,7 +3,7 @@
 use crate::mailbox::Flag;
 use crate::message::Date;
 use crate::number::ModSeq;
-use crate::set::SequenceSet;
+use crate::set::{SequenceSet, UidRanges};
 
 /// One key of a search program. Strings are octets in the program's charset.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -64,7 +64,33 @@ pub enum SearchKey {
     Saved,
 }
 
-/// What a search is to return (RFC 4731 3.1, RFC 5182 2.1). `RETURN ()` is `RETURN (ALL)`; without RETURN there are none.
+/// A part of a list of messages (RFC 9394): places in it, as written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct PartialRange {
+    /// One end, from 1 up.
+    pub first: u32,
+    /// The other; which is larger makes no difference.
+    pub last: u32,
+    /// Counted from the highest UID downwards, written with `-`; else from the lowest up.
+    pub from_end: bool,
+}
+
+impl PartialRange {
+    /// What of the list it means.
+    pub fn of(&self, list: &UidRanges) -> UidRanges {
+        let (near, far) = (u64::from(self.first.min(self.last)), u64::from(self.first.max(self.last)));
+        if !self.from_end {
+            return list.at_places(near, far);
+        }
+        // The last is place 1 from the end.
+        match (list.len() + 1).checked_sub(near) {
+            None | Some(0) => UidRanges::new(),
+            Some(last) => list.at_places((list.len() + 1).saturating_sub(far), last),
+        }
+    }
+}
+
+/// What a search is to return (RFC 4731 3.1, RFC 5182 2.1, RFC 9394 3.1). `RETURN ()` is `RETURN (ALL)`; without RETURN there are none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ReturnOptions {
     /// MIN: the lowest number found.
@@ -73,6 +99,8 @@ pub struct ReturnOptions {
     pub max: bool,
     /// ALL: every number, as a set.
     pub all: bool,
+    /// PARTIAL: some of the numbers; never beside ALL.
+    pub partial: Option<PartialRange>,
     /// COUNT: how many.
     pub count: bool,
     /// SAVE: what is found becomes `$`.
@@ -231,4 +259,32 @@ pub struct Criteria {
     pub charset: Option<String>,
     /// The parsed program.
     pub key: SearchKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9394 3.1: places from either end, and nothing where there is none.
+    #[test]
+    fn a_part_of_a_list_is_what_counting_finds() {
+        let list = UidRanges::from_pairs([(2, 4), (7, 7), (10, 12), (u32::MAX, u32::MAX)]);
+        let uids: Vec<u32> = list.iter().map(crate::Uid::get).collect();
+        let ends = [1, 2, 3, 4, 5, 7, 8, 9, 20, u32::MAX];
+        for (first, last) in ends.into_iter().flat_map(|first| ends.map(|last| (first, last))) {
+            let (near, far) = (first.min(last) as usize, first.max(last) as usize);
+            for from_end in [false, true] {
+                let mut counted = uids.clone();
+                if from_end {
+                    counted.reverse();
+                }
+                let mut right: Vec<u32> = counted.into_iter().take(far).skip(near - 1).collect();
+                right.sort_unstable();
+                let part = PartialRange { first, last, from_end };
+                let found: Vec<u32> = part.of(&list).iter().map(crate::Uid::get).collect();
+                assert_eq!(found, right, "{part:?}");
+                assert!(part.of(&UidRanges::new()).is_empty());
+            }
+        }
+    }
 }

@@ -66,6 +66,23 @@ impl UidRanges {
         self.ranges.get(at).is_some_and(|(first, _)| *first <= uid.get())
     }
 
+    /// The UIDs from the `first` to the `last` of them, counted from 1; those of these places that there are.
+    pub fn at_places(&self, first: u64, last: u64) -> UidRanges {
+        let (mut before, mut out) = (0_u64, Vec::new());
+        for (low, high) in self.ranges.iter().copied() {
+            let count = u64::from(high - low) + 1;
+            // Places within this range, from zero; `to` is one behind the last.
+            let from = first.max(1).saturating_sub(1).saturating_sub(before).min(count);
+            let to = last.saturating_sub(before).min(count);
+            if from < to {
+                let at = |place: u64| low.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
+                out.push((at(from), at(to - 1)));
+            }
+            before += count;
+        }
+        UidRanges { ranges: out }
+    }
+
     /// Every UID, ascending. Large ranges are walked lazily.
     pub fn iter(&self) -> impl Iterator<Item = Uid> + '_ {
         self.ranges.iter().flat_map(|(a, b)| *a..=*b).filter_map(Uid::new)

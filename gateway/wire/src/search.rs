@@ -9,7 +9,9 @@ mod criteria;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use arguments::{charset_and_program, return_options, sort_criteria, thread_algorithm};
+pub(crate) use arguments::{
+    charset_and_program, partial_range, return_options, sort_criteria, thread_algorithm,
+};
 pub use criteria::parse_criteria;
 pub(crate) use criteria::{LiteralForm, criteria_list, write_criteria};
 

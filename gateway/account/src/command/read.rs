@@ -4,8 +4,7 @@ use super::{Progress, bad, no, ok};
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner, Stage};
 use crate::contract::Carry;
-use pimap_types::command::FetchItem;
-use pimap_types::mod_seq::ChangedSince;
+use pimap_types::command::{FetchItem, FetchModifiers};
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{Code, ConnectionId, Status, Target, UidRanges};
 use pimap_view::{UidSet, translate};
@@ -47,7 +46,7 @@ impl Account {
         conn: ConnectionId,
         target: &Target,
         items: &[FetchItem],
-        changed: Option<ChangedSince>,
+        FetchModifiers { partial, changed }: FetchModifiers,
     ) -> Progress {
         if let Some(refused) = self.qresync_refused(conn).filter(|_| changed.is_some_and(|c| c.vanished)) {
             return refused;
@@ -64,6 +63,9 @@ impl Account {
             Ok(uids) => uids,
             Err(progress) => return progress,
         };
+        if let Some(partial) = partial {
+            uids = partial.of(&uids);
+        }
         if let Some(changed) = changed {
             uids = self.changed_of(conn, target, &uids, changed);
         }

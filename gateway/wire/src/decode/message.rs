@@ -34,7 +34,7 @@ fn numbered(name: &str, by_uid: bool, scanner: &mut Scanner<'_>) -> Parsed<Comma
     match name {
         "FETCH" => {
             let (target, items) = (messages(scanner)?, fetch_items(scanner)?);
-            Ok(Command::Fetch(target, items, mod_seq::changed_since(scanner, by_uid)?))
+            Ok(Command::Fetch(target, items, mod_seq::fetch_modifiers(scanner, by_uid)?))
         }
         "STORE" => {
             let (target, unchanged_since) = (messages(scanner)?, mod_seq::unchanged_since(scanner)?);

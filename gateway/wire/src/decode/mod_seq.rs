@@ -2,6 +2,8 @@
 //! that moves.
 
 use super::{DecodeError, Parsed, Scanner, sequence_set};
+use crate::search::partial_range;
+use pimap_types::command::FetchModifiers;
 use pimap_types::mod_seq::{ChangedSince, Qresync, SelectParameters};
 use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::{ModSeq, UidRanges, UidValidity};
@@ -83,12 +85,13 @@ fn plain_set(scanner: &mut Scanner<'_>) -> Parsed<SequenceSet> {
     if set.0.iter().any(star) { Err(DecodeError::bad("* cannot stand here")) } else { Ok(set) }
 }
 
-/// `[SP "(" "CHANGEDSINCE" SP mod-sequence-value ["VANISHED"] ")"]`, in either order.
-pub(super) fn changed_since(scanner: &mut Scanner<'_>, by_uid: bool) -> Parsed<Option<ChangedSince>> {
+/// `[SP "(" modifier *(SP modifier) ")"]`, in any order: `CHANGEDSINCE` SP mod-sequence-value, `VANISHED`, `PARTIAL` SP partial-range
+/// (RFC 9394 3.3).
+pub(super) fn fetch_modifiers(scanner: &mut Scanner<'_>, by_uid: bool) -> Parsed<FetchModifiers> {
     if !scanner.accept(b' ') {
-        return Ok(None);
+        return Ok(FetchModifiers::default());
     }
-    let (mut since, mut vanished) = (None, false);
+    let (mut since, mut vanished, mut partial) = (None, false, None);
     scanner.list(|scanner| {
         match scanner.atom("a modifier of FETCH")?.to_ascii_uppercase().as_str() {
             "CHANGEDSINCE" if since.is_none() => {
@@ -96,16 +99,19 @@ pub(super) fn changed_since(scanner: &mut Scanner<'_>, by_uid: bool) -> Parsed<O
                 since = Some(value(scanner)?);
             }
             "VANISHED" => vanished = true,
+            "PARTIAL" if partial.is_none() => partial = Some(partial_range(scanner)?),
             _ => return Err(DecodeError::bad("unknown modifier of FETCH")),
         }
         Ok(())
     })?;
-    match since {
+    let changed = match since {
         // RFC 7162 3.2.6: only with UID FETCH, and never alone.
-        Some(_) if vanished && !by_uid => Err(DecodeError::bad("VANISHED belongs to UID FETCH")),
-        Some(since) => Ok(Some(ChangedSince { since, vanished })),
-        None => Err(DecodeError::bad("VANISHED needs CHANGEDSINCE")),
-    }
+        Some(_) if vanished && !by_uid => return Err(DecodeError::bad("VANISHED belongs to UID FETCH")),
+        Some(since) => Some(ChangedSince { since, vanished }),
+        None if vanished => return Err(DecodeError::bad("VANISHED needs CHANGEDSINCE")),
+        None => None,
+    };
+    Ok(FetchModifiers { partial, changed })
 }
 
 /// `[SP "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")"]`, before the flags.

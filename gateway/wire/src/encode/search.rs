@@ -2,6 +2,7 @@
 
 use super::string::{write_number, write_quoted, write_ranges};
 use pimap_types::response::SearchItem;
+use pimap_types::search::PartialRange;
 use pimap_types::{ModSeq, Tag, Threads};
 
 /// `SEARCH n …`, `SORT n …`, with the mod-sequence where one was searched for (RFC 7162 3.1.5, 3.1.6).
@@ -84,6 +85,16 @@ pub(super) fn write_extended(tag: Option<&Tag>, by_uid: bool, items: &[SearchIte
             SearchItem::All(ranges) => {
                 out.extend_from_slice(b" ALL ");
                 write_ranges(ranges, out);
+                continue;
+            }
+            SearchItem::Partial(PartialRange { first, last, from_end }, ranges) => {
+                let sign = if *from_end { "-" } else { "" };
+                out.extend_from_slice(format!(" PARTIAL ({sign}{first}:{sign}{last} ").as_bytes());
+                match ranges.is_empty() {
+                    true => out.extend_from_slice(b"NIL"),
+                    false => write_ranges(ranges, out),
+                }
+                out.push(b')');
                 continue;
             }
             SearchItem::ModSeq(ModSeq(number)) => {

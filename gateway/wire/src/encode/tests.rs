@@ -260,12 +260,19 @@ proptest! {
 /// The examples of RFC 4731 3.1 and RFC 5182 2.1.
 #[test]
 fn extended_searches() {
-    use pimap_types::response::SearchItem::{All, Count, Max, Min};
+    use pimap_types::response::SearchItem::{All, Count, Max, Min, Partial};
+    use pimap_types::search::PartialRange;
     let answer = |by_uid, items| Response::ExtendedSearch { tag: Some(Tag::new("A282")), by_uid, items };
     check(answer(false, vec![Min(2), Count(3)]), "* ESEARCH (TAG \"A282\") MIN 2 COUNT 3");
     check(answer(true, vec![Min(7), Max(3800)]), "* ESEARCH (TAG \"A282\") UID MIN 7 MAX 3800");
     check(answer(false, vec![All(vec![(2, 2), (10, 11)])]), "* ESEARCH (TAG \"A282\") ALL 2,10:11");
     check(answer(true, vec![]), "* ESEARCH (TAG \"A282\") UID");
+    let partial = |first, last, from_end, ranges| Partial(PartialRange { first, last, from_end }, ranges);
+    check(
+        answer(true, vec![partial(1, 500, false, vec![(7, 9), (12, 12)]), Count(4)]),
+        "* ESEARCH (TAG \"A282\") UID PARTIAL (1:500 7:9,12) COUNT 4",
+    );
+    check(answer(false, vec![partial(1, 9, true, vec![])]), "* ESEARCH (TAG \"A282\") PARTIAL (-1:-9 NIL)");
     let untagged = Response::ExtendedSearch { tag: None, by_uid: false, items: vec![Count(0)] };
     check(untagged, "* ESEARCH COUNT 0");
 }

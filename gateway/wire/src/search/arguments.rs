@@ -3,7 +3,7 @@
 use super::{Charset, Grammar, Purpose};
 use crate::decode::{DecodeError, Parsed, Scanner};
 use pimap_types::limits::SORT_CRITERIA_MAX;
-use pimap_types::search::{ReturnOptions, SearchKey, SortCriterion, SortKey, ThreadAlgorithm};
+use pimap_types::search::{PartialRange, ReturnOptions, SearchKey, SortCriterion, SortKey, ThreadAlgorithm};
 
 /// `["RETURN" SP "(" [option *(SP option)] ")" SP]`; repetition says nothing new.
 pub(crate) fn return_options(scanner: &mut Scanner<'_>) -> Parsed<Option<ReturnOptions>> {
@@ -25,16 +25,35 @@ pub(crate) fn return_options(scanner: &mut Scanner<'_>) -> Parsed<Option<ReturnO
 }
 
 fn option(options: &mut ReturnOptions, scanner: &mut Scanner<'_>) -> Parsed<()> {
+    let several = DecodeError::bad("one PARTIAL or one ALL");
     let word = scanner.atom("a result option")?.to_ascii_uppercase();
     *match word.as_str() {
         "MIN" => &mut options.min,
         "MAX" => &mut options.max,
+        "ALL" if options.partial.is_some() => return Err(several),
         "ALL" => &mut options.all,
+        "PARTIAL" if options.all || options.partial.is_some() => return Err(several),
+        "PARTIAL" => {
+            options.partial = Some(partial_range(scanner)?);
+            return Ok(());
+        }
         "COUNT" => &mut options.count,
         "SAVE" => &mut options.save,
         _ => return Err(DecodeError::bad("unknown result option")),
     } = true;
     Ok(())
+}
+
+/// `SP partial-range`: two numbers of one sign, and no `*` (RFC 9394 4).
+pub(crate) fn partial_range(scanner: &mut Scanner<'_>) -> Parsed<PartialRange> {
+    scanner.space()?;
+    let from_end = scanner.accept(b'-');
+    let first = scanner.nonzero_number()?;
+    scanner.expect(b':', "a colon")?;
+    if scanner.accept(b'-') != from_end {
+        return Err(DecodeError::bad("both ends of a part are counted from the same end"));
+    }
+    Ok(PartialRange { first, last: scanner.nonzero_number()?, from_end })
 }
 
 /// `"(" sort-criterion *(SP sort-criterion) ")"`

@@ -118,15 +118,18 @@ fn names<'a>(
     }
 }
 
-/// What `$` becomes: with MIN or MAX alone those, else everything found (RFC 5182 2.4).
+/// What `$` becomes: with MIN, MAX or PARTIAL alone those, else everything found (RFC 5182 2.4, RFC 9394 3.2).
 fn saved_of(returns: &ReturnOptions, found: &UidRanges) -> UidRanges {
-    let ends_only = (returns.min || returns.max) && !returns.all && !returns.count;
-    if !ends_only {
+    let parts_only =
+        (returns.min || returns.max || returns.partial.is_some()) && !returns.all && !returns.count;
+    if !parts_only {
         return found.clone();
     }
+    let partial = returns.partial.map(|partial| partial.of(found)).unwrap_or_default();
     let first = found.ranges().first().map(|range| range.0).filter(|_| returns.min);
     let last = found.ranges().last().map(|range| range.1).filter(|_| returns.max);
-    UidRanges::from_pairs(first.into_iter().chain(last).map(|uid| (uid, uid)))
+    let ends = first.into_iter().chain(last).map(|uid| (uid, uid));
+    UidRanges::from_pairs(ends.chain(partial.ranges().iter().copied()))
 }
 
 /// The items of an ESEARCH; none at all when the result was only to be saved.
@@ -134,10 +137,11 @@ fn items(returns: &ReturnOptions, view: &UidSet, found: &UidRanges, by_uid: bool
     if *returns == (ReturnOptions { save: true, ..ReturnOptions::default() }) {
         return None;
     }
-    let numbers = match by_uid {
-        true => found.ranges().to_vec(),
-        false => translate::position_ranges(view, found),
+    let numbered = |uids: &UidRanges| match by_uid {
+        true => uids.ranges().to_vec(),
+        false => translate::position_ranges(view, uids),
     };
+    let numbers = numbered(found);
     let mut items = Vec::new();
     // Of nothing there is no lowest, no highest and no set (RFC 4731 3.1).
     if let (Some((first, _)), Some((_, last))) = (numbers.first(), numbers.last()) {
@@ -145,6 +149,7 @@ fn items(returns: &ReturnOptions, view: &UidSet, found: &UidRanges, by_uid: bool
         items.extend(returns.max.then_some(SearchItem::Max(*last)));
         items.extend(returns.all.then(|| SearchItem::All(numbers.clone())));
     }
+    items.extend(returns.partial.map(|partial| SearchItem::Partial(partial, numbered(&partial.of(found)))));
     let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
     items.extend(returns.count.then_some(SearchItem::Count(count)));
     Some(items)

@@ -1,7 +1,8 @@
 //! Commands on messages, and APPEND.
 
 use super::*;
-use pimap_types::search::{ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm};
+use pimap_types::command::FetchModifiers;
+use pimap_types::search::{PartialRange, ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm};
 
 #[test]
 fn sequence_sets() {
@@ -34,7 +35,7 @@ fn sequence_sets() {
 fn fetch_items() {
     use FetchItem::*;
     let fetch = |line: &str, items: Vec<FetchItem>| {
-        check(line, Command::Fetch(Target::Mobile(set(&[(501, 501)])), items, None))
+        check(line, Command::Fetch(Target::Mobile(set(&[(501, 501)])), items, FetchModifiers::default()))
     };
     let section = |peek, section: &str, partial| Section { peek, section: section.into(), partial };
     fetch("FETCH 501 ALL", vec![Flags, InternalDate, Size, Envelope]);
@@ -58,7 +59,10 @@ fn fetch_items() {
         "FETCH 501 BODY.PEEK[HEADER.FIELDS.NOT (\"X-A(\" \"q\\\"\")]",
         vec![section(true, "HEADER.FIELDS.NOT (\"X-A(\" \"Q\\\"\")", None)],
     );
-    check("UID FETCH 1:* FLAGS", Command::Fetch(Target::Uids(set(&[(1, 0)])), vec![Flags], None));
+    check(
+        "UID FETCH 1:* FLAGS",
+        Command::Fetch(Target::Uids(set(&[(1, 0)])), vec![Flags], FetchModifiers::default()),
+    );
     refused(
         Status::Bad,
         &[
@@ -289,6 +293,16 @@ fn extended_search_commands() {
         false,
         ReturnOptions { save: true, count: true, ..none },
     );
+    for (text, first, last, from_end) in
+        [("1:500", 1, 500, false), ("500:400", 500, 400, false), ("-1:-4294967295", 1, u32::MAX, true)]
+    {
+        let partial = Some(PartialRange { first, last, from_end });
+        returning(
+            &format!("UID SEARCH RETURN (partial {text}) ALL"),
+            true,
+            ReturnOptions { partial, ..none },
+        );
+    }
     check(
         "SEARCH RETURN (SAVE) CHARSET UTF-8 $ UID $",
         Command::Search {
@@ -306,6 +320,18 @@ fn extended_search_commands() {
             "SEARCH RETURN (ALL )",
             "SEARCH RETURN ( ) ALL",
             "SEARCH RETURN (EVERYTHING) ALL",
+            "SEARCH RETURN (PARTIAL) ALL",
+            "SEARCH RETURN (PARTIAL 5) ALL",
+            "SEARCH RETURN (PARTIAL 0:5) ALL",
+            "SEARCH RETURN (PARTIAL 1:*) ALL",
+            "SEARCH RETURN (PARTIAL -1:5) ALL",
+            "SEARCH RETURN (PARTIAL 1:-5) ALL",
+            "SEARCH RETURN (PARTIAL --1:-5) ALL",
+            "SEARCH RETURN (PARTIAL 1:4294967296) ALL",
+            "SEARCH RETURN (PARTIAL 1:5,7:9) ALL",
+            "SEARCH RETURN (PARTIAL 1:5 PARTIAL 6:9) ALL",
+            "SEARCH RETURN (PARTIAL 1:5 ALL) ALL",
+            "SEARCH RETURN (ALL PARTIAL 1:5) ALL",
             "SEARCH RETURN(ALL) ALL",
             "SEARCH RETURN (MIN 1) ALL",
             "SEARCH CHARSET UTF-8 RETURN (ALL) ALL",
@@ -317,8 +343,8 @@ fn extended_search_commands() {
 #[test]
 fn the_saved_result_as_a_set() {
     let saved = |by_uid| Target::Saved { by_uid };
-    check("FETCH $ FLAGS", Command::Fetch(saved(false), vec![FetchItem::Flags], None));
-    check("UID FETCH $ UID", Command::Fetch(saved(true), vec![FetchItem::Uid], None));
+    check("FETCH $ FLAGS", Command::Fetch(saved(false), vec![FetchItem::Flags], FetchModifiers::default()));
+    check("UID FETCH $ UID", Command::Fetch(saved(true), vec![FetchItem::Uid], FetchModifiers::default()));
     check("COPY $ x", Command::Copy(saved(false), mailbox("x")));
     check("UID MOVE $ x", Command::Move(saved(true), mailbox("x")));
     check("UID EXPUNGE $", Command::UidExpunge(saved(true)));

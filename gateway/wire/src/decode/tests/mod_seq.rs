@@ -1,7 +1,9 @@
 //! CONDSTORE and QRESYNC in commands (RFC 7162 7): strictly by the grammar, since a number misread is a change missed.
 
 use super::*;
+use pimap_types::command::FetchModifiers;
 use pimap_types::mod_seq::{ChangedSince, Qresync, SelectParameters};
+use pimap_types::search::PartialRange;
 use pimap_types::{ModSeq, UidRanges, UidValidity};
 
 fn select(parameters: SelectParameters) -> Command {
@@ -62,8 +64,30 @@ fn select_with_what_is_known() {
 fn fetch_and_store_with_conditions() {
     use FetchItem::{Flags as FetchFlags, ModSeq as FetchModSeq};
     let (uids, numbers) = (Target::Uids(set(&[(1, 0)])), Target::Mobile(set(&[(1, 1)])));
-    let since = |since, vanished| Some(ChangedSince { since: ModSeq(since), vanished });
-    check("FETCH 1 MODSEQ", Command::Fetch(numbers.clone(), vec![FetchModSeq], None));
+    let none = FetchModifiers::default();
+    let changed = |since, vanished| Some(ChangedSince { since: ModSeq(since), vanished });
+    let since = |since, vanished| FetchModifiers { changed: changed(since, vanished), ..none };
+    check("FETCH 1 MODSEQ", Command::Fetch(numbers.clone(), vec![FetchModSeq], none));
+    let partial = Some(PartialRange { first: 1, last: 30, from_end: true });
+    check(
+        "UID FETCH 1:* FLAGS (PARTIAL -1:-30)",
+        Command::Fetch(uids.clone(), vec![FetchFlags], FetchModifiers { partial, ..none }),
+    );
+    // The text is about UID FETCH, the grammar about both.
+    check(
+        "FETCH 1 FLAGS (PARTIAL -1:-30)",
+        Command::Fetch(numbers.clone(), vec![FetchFlags], FetchModifiers { partial, ..none }),
+    );
+    for order in ["PARTIAL -1:-30 CHANGEDSINCE 5", "changedsince 5 partial -1:-30"] {
+        check(
+            &format!("UID FETCH 1:* FLAGS ({order})"),
+            Command::Fetch(
+                uids.clone(),
+                vec![FetchFlags],
+                FetchModifiers { partial, changed: changed(5, false) },
+            ),
+        );
+    }
     check(
         "FETCH 1 (FLAGS modseq) (CHANGEDSINCE 5)",
         Command::Fetch(numbers.clone(), vec![FetchFlags, FetchModSeq], since(5, false)),
@@ -92,7 +116,10 @@ fn fetch_and_store_with_conditions() {
             "FETCH 1 FLAGS (CHANGEDSINCE 5 CHANGEDSINCE 6)",
             "FETCH 1 FLAGS (CHANGEDSINCE 5 VANISHED)",
             "UID FETCH 1 FLAGS (VANISHED)",
-            "UID FETCH 1 FLAGS (PARTIAL 1:2)",
+            "UID FETCH 1 FLAGS (PARTIAL)",
+            "UID FETCH 1 FLAGS (PARTIAL 0:2)",
+            "UID FETCH 1 FLAGS (PARTIAL 1:2 PARTIAL 3:4)",
+            "UID FETCH 1 FLAGS (PARTIAL 1:2 VANISHED)",
             "STORE 1 (UNCHANGEDSINCE) FLAGS (a)",
             "STORE 1 (UNCHANGEDSINCE 5)",
             "STORE 1 (UNCHANGEDSINCE 9223372036854775808) FLAGS (a)",
