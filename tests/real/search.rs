@@ -2,10 +2,12 @@
 //! equivalence that needs no oracle of ours.
 
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use pimap_tests::dovecot::{Dovecot, Riches};
+use pimap_tests::dovecot::{Dovecot, Riches, mail};
 use pimap_tests::imap::{Imap, Reply};
 use pimap_tests::world::rng::Rng;
+use pimap_types::Timestamp;
 
 use crate::stage::{Stage, refused, untagged};
 
@@ -268,4 +270,46 @@ fn programs_that_cannot_be_answered_are_refused() {
     refused(&mut client, &format!("SEARCH {everything},1"), "BAD");
     refused(&mut client, &format!("SEARCH {}ALL{}", "(".repeat(4_000), ")".repeat(4_000)), "BAD");
     assert_eq!(answer(&client.ok("SEARCH CHARSET UTF-8 SUBJECT {4+}\r\n\u{fc}\u{fc}")), ["* SEARCH"]);
+}
+
+/// RFC 5032: before a server that lacks WITHIN the answers are those that Dovecot itself gives, whose WITHIN works unannounced.
+#[test]
+fn older_and_younger_are_answered_as_by_a_server_that_knows_them() {
+    let stage = Stage::before(Dovecot::poor(), |config| config);
+    let mut other = stage.dovecot.login("joe");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
+    // On either side of midnight in every zone, written in zones of both ends.
+    for (hours, east) in
+        [(1, 14), (1, -12), (11, 13), (13, 0), (25, -11), (25, 12), (47, 14), (49, -12), (73, 0)]
+    {
+        let local = now + (east - hours) * 3_600;
+        let (day, hour, minute) = (Timestamp(local * 1_000).date(0), local / 3_600 % 24, local / 60 % 60);
+        let sign = if east < 0 { '-' } else { '+' };
+        let zone = i64::abs(east);
+        let mail = mail("a@example.org", "hello", "x");
+        let text = String::from_utf8_lossy(&mail);
+        let date = format!("{day:>11} {hour:02}:{minute:02}:00 {sign}{zone:02}00");
+        other.ok(&format!("APPEND INBOX () \"{date}\" {{{}+}}\r\n{text}", text.len()));
+    }
+    other.ok("SELECT INBOX");
+    other.ok("STORE 1,4 +FLAGS (\\Seen)");
+    let mut handset = stage.client("joe#P1");
+    handset.ok("SELECT INBOX");
+    let mut answers = Vec::new();
+    for hours in [6, 12, 24, 36, 48, 60] {
+        let seconds = hours * 3_600;
+        for program in [
+            format!("OLDER {seconds}"),
+            format!("YOUNGER {seconds}"),
+            format!("SEEN YOUNGER {seconds}"),
+            format!("NOT (OR SEEN OLDER {seconds})"),
+        ] {
+            let answer = untagged(&handset.ok(&format!("UID SEARCH {program}")));
+            assert_eq!(answer, untagged(&other.ok(&format!("UID SEARCH {program}"))), "{program}");
+            answers.push(answer);
+        }
+    }
+    answers.sort();
+    answers.dedup();
+    assert!(answers.len() > 8, "the programs tell messages apart: {answers:#?}");
 }

@@ -49,7 +49,7 @@ const TABLE: &[(&str, Needs)] = &[
     ("ESEARCH", Needs::Nothing),
     ("SEARCHRES", Needs::Nothing),
     ("PARTIAL", Needs::Nothing),
-    ("WITHIN", Needs::Upstream("WITHIN")),
+    ("WITHIN", Needs::Nothing),
     ("SORT", Needs::Upstream("SORT")),
     ("SORT=DISPLAY", Needs::Upstream("SORT=DISPLAY")),
     ("THREAD=ORDEREDSUBJECT", Needs::Upstream("THREAD=ORDEREDSUBJECT")),
@@ -157,17 +157,15 @@ mod tests {
         assert!(!compresses(TransportKind::HttpStream) && !compresses(TransportKind::HttpBatch));
     }
 
-    /// RFC 5256, RFC 5032: upstream does the work, or nobody.
+    /// RFC 5256: upstream does the work, or nobody; OLDER and YOUNGER (RFC 5032) are found by INTERNALDATE where it must be.
     #[test]
     fn what_upstream_must_do_is_promised_where_it_can() {
         let words = |announced: &[&str]| line(TransportKind::Tcp, &Announced::new(announced.iter().copied()));
         let has = |announced: &[&str], word: &str| words(announced).split(' ').any(|known| known == word);
-        for word in
-            ["WITHIN", "SORT", "SORT=DISPLAY", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "THREAD=REFS"]
-        {
+        for word in ["SORT", "SORT=DISPLAY", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "THREAD=REFS"] {
             assert!(!has(&["IMAP4REV1"], word) && has(&["IMAP4REV1", word], word), "{word}");
         }
-        assert!(has(&["IMAP4REV1"], "ESEARCH") && has(&["IMAP4REV1"], "SEARCHRES"));
+        assert!(["ESEARCH", "SEARCHRES", "WITHIN"].iter().all(|word| has(&["IMAP4REV1"], word)));
     }
 
     /// RFC 6851 and RFC 4315 by a server that has neither: what would be refused is not promised (digest 23).

@@ -13,6 +13,7 @@ mod read;
 mod sort;
 mod sync;
 mod wary;
+mod within;
 
 use crate::account::BodyStream;
 use crate::connection::Connection;

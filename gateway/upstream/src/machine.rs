@@ -6,3 +6,4 @@ pub(crate) mod forward;
 pub(crate) mod letter;
 pub(crate) mod manners;
 pub(crate) mod watching;
+pub(crate) mod within;

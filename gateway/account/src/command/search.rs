@@ -147,12 +147,11 @@ impl Account {
         let view = self.numbers(&owner, &mailbox);
         let Some(session) = self.session(&owner) else { return Err(Progress::Over) };
         let recent_from = session.told(&mailbox).map_or(0, |told| told.recent_from);
-        let within = self.upstream.announced.is_empty() || self.upstream.announced.has("WITHIN");
         let Some(mod_seqs) = self.mirrors.get(&mailbox).map(|mirror| &mirror.mod_seqs) else {
             return Err(no("UNAVAILABLE", "the mailbox is not known yet; try again"));
         };
         let saved = session.saved();
-        let known = Known { view: &view, saved: &saved, recent_from, mod_seqs, synchronised, within };
+        let known = Known { view: &view, saved: &saved, recent_from, mod_seqs, synchronised };
         reduce(program, &known).map_err(|irreducible| match irreducible {
             Irreducible::Unsynchronised => unsynchronised(),
             Irreducible::NotInSearch(text) => bad(text),

@@ -1,6 +1,6 @@
 //! Requests about messages that change nothing: facts, SEARCH, FETCH.
 
-use super::{is_ok, open, refused, run_for, wary};
+use super::{is_ok, open, refused, run_for, wary, within};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::collect::{Collected, whole_facts};
@@ -90,21 +90,33 @@ pub(super) async fn search(
     charset: Option<&str>,
     key: &SearchKey,
 ) -> Result<UpstreamReply, Fault> {
+    if let Some(program) = within::program(connection, key) {
+        return within::search(connection, charset, &program).await;
+    }
+    Ok(match search_plain(connection, charset, key).await? {
+        Ok(found) => UpstreamReply::Ok(Data::Uids(found)),
+        Err(condition) => refused(condition, None),
+    })
+}
+
+/// A program that the server knows every word of; a refusal comes back.
+pub(super) async fn search_plain(
+    connection: &mut Connection,
+    charset: Option<&str>,
+    key: &SearchKey,
+) -> Result<Result<UidRanges, Condition>, Fault> {
     if wary::manners(connection).searches_term_by_term {
-        return Ok(match wary::search(connection, charset, key).await? {
-            Ok(found) => UpstreamReply::Ok(Data::Uids(found)),
-            Err(condition) => refused(condition, None),
-        });
+        return wary::search(connection, charset, key).await;
     }
     let mut found = UidRanges::new();
     for key in parts_of(key) {
         let (condition, collected) = search_once(connection, charset, &key).await?;
         if !is_ok(&condition) {
-            return Ok(refused(condition, None));
+            return Ok(Err(condition));
         }
         found.extend(&collected.found());
     }
-    Ok(UpstreamReply::Ok(Data::Uids(found)))
+    Ok(Ok(found))
 }
 
 pub(super) async fn search_once(

@@ -139,6 +139,7 @@ impl Collected {
         known.flags = facts.flags.or(known.flags.take());
         known.mod_seq = facts.mod_seq.or(known.mod_seq);
         known.internal_date = facts.internal_date.or(known.internal_date);
+        known.received = facts.received.or(known.received);
         known.size = facts.size.or(known.size);
     }
 

@@ -171,7 +171,7 @@ impl Forwarder {
                 message.answers |= !(self.asked.other || self.asked.internal_date || self.asked.size);
             }
             Fact::ModSeq(mod_seq) => message.mod_seq = mod_seq,
-            Fact::InternalDate(_) if self.asked.internal_date => {
+            Fact::InternalDate(..) if self.asked.internal_date => {
                 message.answers = true;
                 message.show(octets, true)?;
             }
@@ -179,7 +179,7 @@ impl Forwarder {
                 message.answers = true;
                 message.show(octets, true)?;
             }
-            Fact::InternalDate(_) | Fact::Size(_) => {}
+            Fact::InternalDate(..) | Fact::Size(_) => {}
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::response::{FetchFacts, flags_of};
 use bytes::Bytes;
 use pimap_types::number::{ModSeq, Uid};
-use pimap_types::{Date, Flags};
+use pimap_types::{Date, Flags, Timestamp};
 
 /// A part of a FETCH response.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,8 +37,8 @@ pub enum Fact {
     Flags(Flags),
     /// MODSEQ
     ModSeq(ModSeq),
-    /// The day of INTERNALDATE
-    InternalDate(Date),
+    /// The day of INTERNALDATE, and the moment that it means
+    InternalDate(Date, Option<Timestamp>),
     /// RFC822.SIZE
     Size(u32),
 }
@@ -50,7 +50,9 @@ impl FetchFacts {
             Fact::Uid(uid) => self.uid = Some(uid),
             Fact::Flags(flags) => self.flags = Some(flags),
             Fact::ModSeq(mod_seq) => self.mod_seq = Some(mod_seq),
-            Fact::InternalDate(date) => self.internal_date = Some(date),
+            Fact::InternalDate(date, received) => {
+                (self.internal_date, self.received) = (Some(date), received);
+            }
             Fact::Size(size) => self.size = Some(size),
         }
     }
@@ -216,16 +218,58 @@ fn fact(item: &[u8]) -> Option<Fact> {
         "RFC822.SIZE" => Fact::Size(u32::try_from(cursor.number64()?).unwrap_or(u32::MAX)),
         "INTERNALDATE" => {
             let text = cursor.string()?;
-            let day = std::str::from_utf8(&text).ok()?.trim_start().split(' ').next()?;
-            Fact::InternalDate(Date::parse(day)?)
+            let mut words = std::str::from_utf8(&text).ok()?.trim_start().split(' ');
+            let day = Date::parse(words.next()?)?;
+            let moment = words.next().zip(words.next()).and_then(|(time, zone)| moment(day, time, zone));
+            Fact::InternalDate(day, moment)
         }
         _ => return None,
     };
     cursor.is_done().then_some(fact)
 }
 
+/// The moment of `10:00:00 +0200` on a day.
+fn moment(day: Date, time: &str, zone: &str) -> Option<Timestamp> {
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok())?;
+    let mut parts = time.split(':').map(number);
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let (sign, digits) = match zone.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = digits.split_at_checked(2).filter(|_| digits.len() == 4)?;
+    let offset = sign * (number(hours)? * 60 + number(minutes)?);
+    // A second of 60 is a leap second (RFC 3501 has none, and servers say it all the same).
+    let is_time = parts.next().is_none() && hour < 24 && minute < 60 && second <= 60;
+    let seconds = (hour * 60 + minute - offset) * 60 + second;
+    is_time.then_some(Timestamp(i64::from(day.0) * 86_400_000 + seconds * 1_000))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn moments_are_those_of_greenwich() {
+        let day = Date(10);
+        let at = |time, zone| moment(day, time, zone).map(|at| (at.0 - 864_000_000) / 1_000);
+        assert_eq!(at("00:00:00", "+0000"), Some(0));
+        assert_eq!(at("10:20:30", "+0200"), Some(8 * 3_600 + 20 * 60 + 30));
+        assert_eq!(at("23:59:60", "-1130"), Some(24 * 3_600 + 11 * 3_600 + 1_800));
+        for (time, zone) in [
+            ("24:00:00", "+0000"),
+            ("10:00", "+0000"),
+            ("10:00:00:00", "+0000"),
+            ("10:00:00", "0000"),
+            ("10:00:00", "+00"),
+            ("10:00:00", "+é00"),
+            ("+1:00:00", "+0000"),
+            ("99999999999999999999:00:00", "+0000"),
+            ("10:00:00", ""),
+        ] {
+            assert_eq!(at(time, zone), None, "{time} {zone}");
+        }
+    }
+
     use super::*;
     use proptest::prelude::*;
 

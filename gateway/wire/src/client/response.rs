@@ -11,7 +11,7 @@ use pimap_types::list::Namespaces;
 use pimap_types::number::{ModSeq, Uid, UidValidity};
 use pimap_types::response::{ListItem, Status};
 use pimap_types::set::UidRanges;
-use pimap_types::{Date, Flag, Flags, MailboxName, Threads};
+use pimap_types::{Date, Flag, Flags, MailboxName, Threads, Timestamp};
 
 /// Bytes of human-readable text kept of a status response; the rest is cut off.
 const TEXT_BYTES_MAX: usize = 512;
@@ -97,6 +97,8 @@ pub struct FetchFacts {
     pub mod_seq: Option<ModSeq>,
     /// The day of INTERNALDATE
     pub internal_date: Option<Date>,
+    /// The moment that INTERNALDATE means, if it says the time and the zone
+    pub received: Option<Timestamp>,
     /// RFC822.SIZE
     pub size: Option<u32>,
 }

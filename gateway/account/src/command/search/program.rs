@@ -28,8 +28,6 @@ pub(super) struct Known<'a> {
     pub(super) mod_seqs: &'a ModSeqs,
     /// The handset knows the view: positions mean something (F8).
     pub(super) synchronised: bool,
-    /// Upstream knows OLDER and YOUNGER (RFC 5032).
-    pub(super) within: bool,
 }
 
 /// A program of which everything is decided but what only upstream can know.
@@ -148,9 +146,6 @@ impl Reducer<'_> {
                 let unseen = SearchKey::Not(Box::new(SearchKey::Flag(Flag::Seen)));
                 let parts = vec![Part::Known(self.recent()), Part::Asked(unseen)];
                 self.all_of(parts)
-            }
-            SearchKey::Older(_) | SearchKey::Younger(_) if !self.known.within => {
-                return Err(Irreducible::NotInSearch("the mail server does not know OLDER and YOUNGER"));
             }
             SearchKey::ModSeq(ModSeq(from)) => {
                 let before = ModSeq(from.saturating_sub(1));

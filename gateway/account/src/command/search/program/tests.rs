@@ -74,7 +74,6 @@ fn reduced(program: &SearchKey, session: &Session) -> Result<Reduced, Irreducibl
         recent_from: session.recent_from,
         mod_seqs: &ModSeqs::starting(1),
         synchronised: true,
-        within: true,
     };
     reduce(program, &known)
 }
@@ -230,7 +229,6 @@ fn numbers_mean_nothing_before_the_mailbox_is_synchronised() {
         recent_from: 0,
         mod_seqs: &ModSeqs::starting(1),
         synchronised: false,
-        within: true,
     };
     let first = SequenceSet(vec![(SetNumber::Number(1), SetNumber::Number(1))]);
     for key in [SearchKey::Sequence(first.clone()), SearchKey::Saved] {
