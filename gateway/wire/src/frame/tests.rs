@@ -419,6 +419,36 @@ proptest! {
         }
     }
 
+    /// Nor does it matter how the rest of an APPEND is cut that is answered as soon as some of it has come.
+    #[test]
+    fn cutting_changes_nothing_of_what_is_skipped(
+        scraps in prop::collection::vec(scrap(), 0..24), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let input = [b"a APPEND x {9+}\r\n".as_slice(), &scraps.concat()].concat();
+        let commands = |pieces: &[&[u8]]| {
+            let mut framer = Framer::new(LiteralMode::Body);
+            framer.set_logged_in(true);
+            let mut told = Vec::new();
+            for (index, piece) in pieces.iter().enumerate() {
+                framer.feed(piece);
+                if index + 1 == pieces.len() {
+                    framer.end_of_input();
+                }
+                while let Some(frame) = framer.next_frame() {
+                    match frame {
+                        Frame::AppendStart { .. } | Frame::AppendPart { .. } => framer.accept_append(),
+                        Frame::AppendBytes(_) => framer.refuse_append(),
+                        frame => told.push(frame),
+                    }
+                }
+            }
+            told
+        };
+        let pieces = cut(&input, &cuts);
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        prop_assert_eq!(commands(&pieces), commands(&[&input]));
+    }
+
     /// On a stream the same holds as long as no literal that is asked for is refused.
     #[test]
     fn cutting_a_stream_changes_nothing(
