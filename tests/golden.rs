@@ -158,6 +158,11 @@ fn f13_second_select() {
 }
 
 #[test]
+fn f14_change() {
+    play("f14-change.pimap");
+}
+
+#[test]
 fn f14_zombie() {
     play("f14-zombie.pimap");
 }

@@ -110,7 +110,7 @@ pub(crate) struct Running {
     /// Where it changes mail. What comes of it concerns that mailbox, whatever a request that took the session over has
     /// selected meanwhile.
     pub(crate) aimed: Option<MailboxAt>,
-    /// An intent was recorded: its answer is to be recorded too.
+    /// It changes mail for a device's session, and has set out. In a request with a name that is recorded, and so is its answer.
     pub(crate) intended: bool,
     /// Its question was cancelled.
     pub(crate) cancelled: bool,

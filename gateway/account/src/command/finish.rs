@@ -125,13 +125,14 @@ impl Account {
 
     // === repeats ===
 
-    /// The intent of a mutating command is recorded before its effect (F45).
+    /// A mutating command of a device's session sets out: whoever takes the session over waits for it (F14). Where its request has a
+    /// name the intent is recorded before the effect (F45).
     pub(crate) fn intend(&mut self, conn: ConnectionId, running: &mut Running) {
         let Some(c) = self.connections.get(&conn) else { return };
-        let (Some(key), owner, now) = (c.request, c.owner.clone(), self.now) else { return };
-        if let Some(session) = self.session_mut(&owner) {
+        let (request, owner, now) = (c.request, c.owner.clone(), self.now);
+        running.intended = matches!(owner, Owner::Device(_));
+        if let (Some(key), Some(session)) = (request, self.session_mut(&owner)) {
             session.remember_intent(key, running.index, now);
-            running.intended = true;
         }
     }
 
