@@ -105,6 +105,8 @@ pub struct Conversation<L> {
     membership: Option<Membership>,
     phase: Phase,
     outgoing: Outgoing,
+    /// Lines of the account that it knows to be with the socket.
+    drained: u64,
     /// From the OK to COMPRESS on.
     compression: Option<Box<Compression>>,
     clock: Clock,
@@ -244,6 +246,7 @@ impl<L: Link> Conversation<L> {
             membership: None,
             phase: Phase::Listening,
             outgoing: Outgoing::default(),
+            drained: 0,
             compression: None,
             input_ended: false,
             pipelined: false,

@@ -1,13 +1,15 @@
 //! A FETCH on its way from upstream to a handset, piece by piece, its messages numbered as the handset knows them (F25).
 
-use super::outbox::{Gone, Outbox};
+use super::outbox::{Batch, Gone, Outbox};
 use super::upstream::{AccountUpstream, Carried};
 use pimap_account::contract::FrozenModSeqs;
-use pimap_types::limits::PIECES_IN_FLIGHT_MAX;
+use pimap_types::limits::{PIECE_BYTES_MAX, PIECES_IN_FLIGHT_MAX};
 use pimap_types::upstream::{FetchPiece, UpstreamFault, UpstreamReply, UpstreamRequest};
 use pimap_view::UidSet;
 use pimap_wire::encode::{fetch_head, fetch_tail};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::mpsc;
 
 /// Executes a FETCH, its pieces going straight to the connection. The reply comes after the last piece was written.
@@ -38,30 +40,68 @@ async fn translate(
     mod_seqs: Option<&FrozenModSeqs>,
 ) -> Result<(), Gone> {
     let mut mod_seq = None;
-    let open = OpenMessage { outbox, open: false };
-    let mut message = open;
-    while let Some(piece) = pieces.recv().await {
+    let mut message = OpenMessage { outbox, open: false };
+    let mut batch = Batch::default();
+    while let Some(piece) = next(&mut pieces, &mut batch, outbox).await? {
         match piece {
             FetchPiece::Start(uid) => {
                 if let Some(position) = numbers.rank(uid) {
-                    outbox.open_message(&fetch_head(position)).await?;
+                    batch.begin(&fetch_head(position));
                     message.open = true;
                     mod_seq = mod_seqs.map(|mod_seqs| mod_seqs.of(uid));
                 }
             }
-            FetchPiece::Bytes(octets) if message.open => outbox.piece(&octets).await?,
+            FetchPiece::Bytes(octets) if message.open => batch.push(&octets),
             FetchPiece::Bytes(_) => {}
             FetchPiece::End => {
-                if std::mem::take(&mut message.open) {
-                    outbox.close_message(&fetch_tail(mod_seq));
+                if message.open {
+                    batch.end(&fetch_tail(mod_seq));
+                    message.open = false;
                 }
             }
         }
+        if batch.len() >= PIECE_BYTES_MAX {
+            outbox.stream(&mut batch).await?;
+        }
     }
-    Ok(())
+    outbox.stream(&mut batch).await
 }
 
-/// A message half written: whatever ends the stream before it is whole, the task's death included, ends the connection.
+/// The next piece. Before it is waited for, what was gathered goes out; but only when whoever fills the channel, in the same
+/// task, has had a turn and found nothing more at hand.
+async fn next(
+    pieces: &mut mpsc::Receiver<FetchPiece>,
+    batch: &mut Batch,
+    outbox: &Outbox,
+) -> Result<Option<FetchPiece>, Gone> {
+    if let Ok(piece) = pieces.try_recv() {
+        return Ok(Some(piece));
+    }
+    if !batch.is_empty() {
+        turn().await;
+        match pieces.try_recv() {
+            Ok(piece) => return Ok(Some(piece)),
+            Err(_) => outbox.stream(batch).await?,
+        }
+    }
+    Ok(pieces.recv().await)
+}
+
+/// Lets the other half of the task run once. (tokio's own yielding would look for octets on every socket first.)
+async fn turn() {
+    let mut turned = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut turned, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A message half written: whatever ends the stream before it is whole and on its way, the task's death included, ends the
+/// connection.
 struct OpenMessage<'a> {
     outbox: &'a Outbox,
     open: bool,
@@ -69,9 +109,8 @@ struct OpenMessage<'a> {
 
 impl Drop for OpenMessage<'_> {
     fn drop(&mut self) {
-        if self.open {
-            self.outbox.break_message();
-        }
+        // Its end may have been gathered and not gone out: the outbox knows what it was given.
+        self.outbox.break_message();
     }
 }
 
@@ -79,7 +118,6 @@ impl Drop for OpenMessage<'_> {
 mod tests {
     use super::*;
     use pimap_types::{Response, Status, Tag, Uid};
-    use std::future::poll_fn;
 
     fn uid(n: u32) -> Uid {
         Uid::new(n).expect("not zero")
@@ -130,6 +168,47 @@ mod tests {
         let (result, ()) = tokio::join!(translating, interrupting);
         assert_eq!(result, Ok(()));
         assert_eq!(written(&outbox).await, "c)\r\n* 2 EXISTS\r\n");
+    }
+
+    /// Lines do not wait for the end of a FETCH: where one message ends and the next has begun, they come between the two.
+    #[tokio::test]
+    async fn a_line_comes_between_two_messages_of_one_batch() {
+        let (to, pieces) = mpsc::channel(16);
+        let outbox = Outbox::default();
+        to.send(FetchPiece::Start(uid(1))).await.expect("sent");
+        to.send(FetchPiece::Bytes("UID 1".into())).await.expect("sent");
+        let numbers = numbers(&[1, 2]);
+        let translating = translate(pieces, &outbox, &numbers, None);
+        let interrupting = async {
+            assert_eq!(written(&outbox).await, "* 1 FETCH (UID 1");
+            outbox.write(&Response::Exists(2));
+            to.try_send(FetchPiece::End).expect("room");
+            to.try_send(FetchPiece::Start(uid(2))).expect("room");
+            to.try_send(FetchPiece::Bytes("UID ".into())).expect("room");
+            assert_eq!(written(&outbox).await, ")\r\n* 2 EXISTS\r\n* 2 FETCH (UID ");
+            to.try_send(FetchPiece::Bytes("2".into())).expect("room");
+            to.try_send(FetchPiece::End).expect("room");
+            drop(to);
+        };
+        let (result, ()) = tokio::join!(translating, interrupting);
+        assert_eq!(result, Ok(()));
+        assert_eq!(written(&outbox).await, "2)\r\n");
+        assert!(outbox.is_whole());
+    }
+
+    /// A stream given up between a message's end being gathered and going out: what was begun is broken off.
+    #[tokio::test]
+    async fn an_end_that_was_only_gathered_is_none() {
+        let outbox = Outbox::default();
+        let mut batch = Batch::default();
+        batch.begin(b"* 1 FETCH (");
+        outbox.stream(&mut batch).await.expect("room");
+        let message = OpenMessage { outbox: &outbox, open: false };
+        batch.end(b")\r\n");
+        drop(message);
+        assert!(!outbox.is_whole());
+        let taken = poll_fn(|cx| outbox.poll_take(cx)).await;
+        assert!(matches!(taken.signals.front(), Some(super::super::outbox::Signal::Finish)));
     }
 
     #[tokio::test]

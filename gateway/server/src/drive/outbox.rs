@@ -53,6 +53,47 @@ pub struct Taken {
     pub caused_at: Option<Instant>,
 }
 
+/// Octets of a streamed FETCH on their way into an outbox: as much as is at hand goes at once, since each time wakes the
+/// conversation and is a packet.
+#[derive(Debug, Default)]
+pub struct Batch {
+    octets: Vec<u8>,
+    /// Where the last message that ends in here ends.
+    last_end: Option<usize>,
+    /// The message being written is not whole yet.
+    open: bool,
+}
+
+impl Batch {
+    /// Begins a message.
+    pub fn begin(&mut self, head: &[u8]) {
+        self.octets.extend_from_slice(head);
+        self.open = true;
+    }
+
+    /// Octets of the message being written.
+    pub fn push(&mut self, octets: &[u8]) {
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// The message is whole.
+    pub fn end(&mut self, tail: &[u8]) {
+        self.octets.extend_from_slice(tail);
+        self.last_end = Some(self.octets.len());
+        self.open = false;
+    }
+
+    /// How many octets there are.
+    pub fn len(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+}
+
 /// How an outbox came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outlook {
@@ -237,29 +278,29 @@ impl Outbox {
         state.outlook != Outlook::Overflowed && !state.message_open && state.octets.is_empty()
     }
 
-    /// Begins a message of a streamed FETCH.
-    pub async fn open_message(&self, head: &[u8]) -> Result<(), Gone> {
+    /// Octets of a streamed FETCH, as soon as there is room; the batch is empty afterwards. Lines that waited for the end of a
+    /// message follow the last one that ends here.
+    pub async fn stream(&self, batch: &mut Batch) -> Result<(), Gone> {
+        if batch.octets.is_empty() {
+            return Ok(());
+        }
         self.wait_for_room().await?;
+        let Batch { octets, last_end, open } = std::mem::take(batch);
         self.change(|state| {
-            state.octets.extend_from_slice(head);
-            state.message_open = true;
+            let end = last_end.filter(|_| !state.held.is_empty() || !state.held_signals.is_empty());
+            match end.and_then(|end| octets.split_at_checked(end)) {
+                Some((whole, begun)) => {
+                    state.octets.extend_from_slice(whole);
+                    state.release();
+                    state.octets.extend_from_slice(begun);
+                }
+                // The buffer changes hands, uncopied as a rule: a conversation that keeps up has taken what was there.
+                None if state.octets.is_empty() => state.octets = octets,
+                None => state.octets.extend_from_slice(&octets),
+            }
+            state.message_open = open;
         });
         Ok(())
-    }
-
-    /// Octets of the open message.
-    pub async fn piece(&self, octets: &[u8]) -> Result<(), Gone> {
-        self.wait_for_room().await?;
-        self.change(|state| state.octets.extend_from_slice(octets));
-        Ok(())
-    }
-
-    /// The open message is whole; lines that waited for it follow.
-    pub fn close_message(&self, tail: &[u8]) {
-        self.change(|state| {
-            state.octets.extend_from_slice(tail);
-            state.release();
-        });
     }
 
     /// The open message will not be whole: what was begun cannot be mended, so the connection ends here.

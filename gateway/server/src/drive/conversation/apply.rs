@@ -96,7 +96,10 @@ impl<L: Link> Conversation<L> {
         if let Some(caused_at) = outgoing.caused_at {
             crate::metrics::push_seconds(caused_at.elapsed());
         }
-        if let (Some(lines), Some(membership)) = (outgoing.lines, &self.membership) {
+        // Octets of a FETCH complete no line: the account need not hear of each of their packets.
+        let lines = outgoing.lines.filter(|lines| *lines != self.drained);
+        if let (Some(lines), Some(membership)) = (lines, &self.membership) {
+            self.drained = lines;
             membership.account.send(Mail::Drained { conn: self.conn, lines });
         }
         for signal in outgoing.signals {
