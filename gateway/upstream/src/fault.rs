@@ -10,6 +10,8 @@ use pimap_wire::client::request::Unencodable;
 pub(crate) enum Fault {
     /// Not reachable, closed, silent for too long, or said BYE.
     Lost,
+    /// What NOTIFY asks for is more than the server reports: it has given it up (RFC 5465 5.8).
+    Overflowed,
     /// Broke the grammar or a limit.
     Misbehaved,
     /// The mailbox cannot be opened: upstream's text.
@@ -33,7 +35,7 @@ impl Fault {
     pub(crate) fn told(self, in_doubt: bool) -> UpstreamFault {
         match self {
             Fault::Lost | Fault::Misbehaved if in_doubt => UpstreamFault::InDoubt,
-            Fault::Lost | Fault::Busy => UpstreamFault::Unavailable,
+            Fault::Lost | Fault::Overflowed | Fault::Busy => UpstreamFault::Unavailable,
             Fault::Misbehaved | Fault::UidTooLate => UpstreamFault::Misbehaved,
             Fault::NoSuchMailbox(text) => UpstreamFault::NoSuchMailbox(text),
             Fault::UidValidityChanged => UpstreamFault::UidValidityChanged,

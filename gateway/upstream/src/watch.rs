@@ -33,6 +33,10 @@ use watcher::{Interrupts, Watcher};
 /// A connection that held this long was a good one: the next failure is a first one.
 const HELD: Duration = Duration::from_secs(60);
 
+/// A server that gave NOTIFY up so often is asked for as many mailboxes as connections can watch, and for the numbers of the rest
+/// (RFC 5465 3.1: a client bounds what it watches). Once may be a storm that is over.
+const OVERFLOWS_MAX: u32 = 3;
+
 /// What is covered by connections that hear of news by themselves, for the poller and for spare watchers.
 pub(crate) struct WatchState(watch_channel::Sender<Coverage>);
 
@@ -49,6 +53,8 @@ pub(crate) struct Coverage {
     open: Option<(MailboxName, u32)>,
     /// Those open on connections to spare, likewise.
     spares: BTreeMap<MailboxName, u32>,
+    /// How often the server gave NOTIFY up.
+    overflows: u32,
     /// An audit found what no event had announced: nothing this server pushes is relied upon any more (F49).
     distrusted: bool,
 }
@@ -86,6 +92,11 @@ impl WatchState {
         self.0.subscribe()
     }
 
+    /// Whether NOTIFY for all mailboxes is more than this server has shown to report.
+    fn is_overflowing(&self) -> bool {
+        self.0.borrow().overflows >= OVERFLOWS_MAX
+    }
+
     /// Whether the watching connection is up.
     pub(crate) fn is_connected(&self) -> bool {
         self.0.borrow().connected
@@ -94,8 +105,9 @@ impl WatchState {
     /// Takes away what the connection covered; distrust stays, and so do other connections.
     fn disconnected(&self) {
         self.change(|c| {
-            let (distrusted, spares) = (c.distrusted, std::mem::take(&mut c.spares));
-            *c = Coverage { distrusted, spares, ..Coverage::default() };
+            let (distrusted, overflows) = (c.distrusted, c.overflows);
+            let spares = std::mem::take(&mut c.spares);
+            *c = Coverage { distrusted, overflows, spares, ..Coverage::default() };
         });
     }
 }
@@ -132,6 +144,9 @@ pub(crate) async fn watch(
                     Err(fault) => fault,
                 };
                 state.disconnected();
+                if fault == Fault::Overflowed {
+                    state.change(|c| c.overflows = c.overflows.saturating_add(1));
+                }
                 fault
             }
             Err(fault) => fault,

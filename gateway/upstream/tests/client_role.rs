@@ -156,6 +156,39 @@ async fn a_notify_that_is_refused_or_overflows_is_done_without() {
     event(&mut events, |e| matches!(e, UpstreamEvent::Back { .. }).then_some(())).await;
 }
 
+/// NQ-025: a server that gives NOTIFY up again and again is asked for no more than it can watch: a mailbox for each connection, of
+/// a thousand.
+#[tokio::test]
+async fn a_server_that_cannot_watch_everything_is_asked_for_less() {
+    let fake = Fake::start(ALL, |said, connection, before| {
+        let notified = before.iter().any(|line| line.starts_with(&format!("{connection} NOTIFY SET")));
+        match said {
+            "IDLE" if notified => Answer::lines(&["+ idling", "* OK [NOTIFICATIONOVERFLOW] too much"]),
+            _ => Answer::Default,
+        }
+    })
+    .await;
+    let names: Vec<String> = (0..1_000).map(|n| format!("Box{n}")).collect();
+    let mailboxes = [vec!["INBOX"], names.iter().map(String::as_str).collect()].concat();
+    let (_account, mut events) = watched(&fake, list(&mailboxes), |_| {});
+    let mut overflows = 0;
+    loop {
+        let notify = event(&mut events, |e| match e {
+            UpstreamEvent::Back { notify, .. } => Some(*notify),
+            _ => None,
+        });
+        if !notify.await {
+            break;
+        }
+        overflows += 1;
+    }
+    assert_eq!((overflows, fake.count("NOTIFY SET")), (3, 3), "{:#?}", fake.log());
+    // Watched then are the first, and the one of the connection to spare.
+    fake.until(|log| log.iter().any(|line| line.contains("EXAMINE \"Box0\""))).await;
+    let opened = fake.log().iter().filter(|line| line.contains("EXAMINE \"Box")).count();
+    assert_eq!(opened, 1, "{:#?}", fake.log());
+}
+
 /// NQ-027: IDLE is issued anew in time, on the same connection.
 #[tokio::test]
 async fn idle_is_renewed_in_time() {

@@ -88,7 +88,7 @@ impl Watching {
         match response {
             // Only the end of the connection makes NOTIFY begin anew (RFC 5465 5.8).
             UpstreamResponse::Untagged(c) if c.code == Some(Code::NotificationOverflow) => {
-                return Err(Fault::Lost);
+                return Err(Fault::Overflowed);
             }
             UpstreamResponse::Bye(_) => return Err(Fault::Lost),
             UpstreamResponse::Preauth => return Err(Fault::Misbehaved),

@@ -102,7 +102,7 @@ impl<'a> Watcher<'a> {
         self.connection.events = Some(Vec::new());
         let list_now = list.borrow_and_update().clone();
         self.watching.watch(list_now.clone());
-        if can.notify && can.idle {
+        if can.notify && can.idle && !self.state.is_overflowing() {
             let mod_seq = self.connection.condstore;
             self.watching.notify = self.converse(&Request::Notify { mod_seq }).await?;
         }

@@ -99,8 +99,8 @@ fn repeated_numbers_are_told_once() {
 #[test]
 fn an_overflow_or_bye_ends_it() {
     let mut watching = watching(9);
-    for line in ["* OK [NOTIFICATIONOVERFLOW] x", "* BYE x"] {
+    for (line, fault) in [("* OK [NOTIFICATIONOVERFLOW] x", Fault::Overflowed), ("* BYE x", Fault::Lost)] {
         let response = UpstreamResponse::parse(line.as_bytes()).expect("parses");
-        assert_eq!(watching.on_response(response, &mut Vec::new()), Err(Fault::Lost));
+        assert_eq!(watching.on_response(response, &mut Vec::new()), Err(fault));
     }
 }
