@@ -11,6 +11,8 @@ mod counting;
 mod filter;
 #[path = "golden/notify.rs"]
 mod notify;
+#[path = "golden/utf8.rs"]
+mod utf8;
 
 fn play(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);

@@ -9,6 +9,7 @@ use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
 use crate::notify::mailbox_list::{Looking, MailboxList, Part};
 use crate::outbox::Outbox;
+use crate::utf8;
 use pimap_session::SessionLog;
 use pimap_types::upstream::{Announced, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
 use pimap_types::{
@@ -234,7 +235,8 @@ impl Account {
     }
 
     pub(crate) fn write(&mut self, conn: ConnectionId, response: Response) {
-        if self.connections.get(&conn).is_some_and(|c| !c.finished) {
+        if let Some(c) = self.connections.get(&conn).filter(|c| !c.finished) {
+            let response = if c.utf8 { utf8::told(response) } else { response };
             self.outbox.push(Output::Write(conn, response));
         }
     }

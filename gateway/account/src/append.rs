@@ -6,6 +6,7 @@
 
 use crate::account::Account;
 use crate::connection::Owner;
+use crate::utf8::UTF8_ACCEPT;
 use pimap_types::append::AppendPart;
 use pimap_types::{ConnectionId, MailboxName, UidValidity};
 use pimap_view::UidSet;
@@ -23,6 +24,8 @@ pub struct AppendRules {
     catenate: bool,
     /// NULs in a message (RFC 3516 4.4).
     binary: bool,
+    /// UTF-8 in the header of a message (RFC 6855 4).
+    utf8: bool,
     /// What is seen of mailboxes for which that is known.
     seen: BTreeMap<MailboxName, Seen>,
     /// What is seen of all others.
@@ -88,9 +91,13 @@ impl AppendRules {
                     self.fits(*size)?;
                 }
                 AppendPart::Text { size } => self.fits(*size)?,
+                AppendPart::Utf8 { size } => {
+                    self.allowed(self.utf8)?;
+                    self.fits(*size)?;
+                }
                 AppendPart::Catenate => self.allowed(self.catenate)?,
                 AppendPart::Url(url) => return self.url(url).map(AppendPart::Url),
-                AppendPart::EndCatenate => {}
+                AppendPart::EndUtf8 | AppendPart::EndCatenate => {}
             }
             Ok(part)
         };
@@ -153,6 +160,7 @@ impl Account {
             several: has("MULTIAPPEND"),
             catenate: has("CATENATE"),
             binary: has("BINARY"),
+            utf8: has(UTF8_ACCEPT) && self.connections.get(&conn).is_some_and(|c| c.utf8),
             seen,
             elsewhere,
         }

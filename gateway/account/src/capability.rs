@@ -3,6 +3,7 @@
 
 use crate::account::Account;
 use crate::contract::TransportKind;
+use crate::utf8::UTF8_ACCEPT;
 use pimap_types::ConnectionId;
 use pimap_types::limits::APPEND_BYTES_MAX;
 use pimap_types::upstream::Announced;
@@ -45,6 +46,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("BINARY", Needs::Upstream("BINARY")),
     ("STATUS=SIZE", Needs::Upstream("STATUS=SIZE")),
     ("ENABLE", Needs::Nothing),
+    // Names would do without upstream; messages with UTF-8 in their headers do not.
+    (UTF8_ACCEPT, Needs::Upstream(UTF8_ACCEPT)),
     ("COMPRESS=DEFLATE", Needs::Tcp),
     ("ESEARCH", Needs::Nothing),
     ("SEARCHRES", Needs::Nothing),
@@ -162,7 +165,9 @@ mod tests {
     fn what_upstream_must_do_is_promised_where_it_can() {
         let words = |announced: &[&str]| line(TransportKind::Tcp, &Announced::new(announced.iter().copied()));
         let has = |announced: &[&str], word: &str| words(announced).split(' ').any(|known| known == word);
-        for word in ["SORT", "SORT=DISPLAY", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "THREAD=REFS"] {
+        for word in
+            [UTF8_ACCEPT, "SORT", "SORT=DISPLAY", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "THREAD=REFS"]
+        {
             assert!(!has(&["IMAP4REV1"], word) && has(&["IMAP4REV1", word], word), "{word}");
         }
         assert!(["ESEARCH", "SEARCHRES", "WITHIN"].iter().all(|word| has(&["IMAP4REV1"], word)));

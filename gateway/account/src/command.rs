@@ -21,6 +21,7 @@ use crate::announce::Waiting;
 use crate::connection::{Conditional, Connection, Ending, Owner, Running, Stage, Task};
 use crate::contract::{CommandInput, Output, Pending, TransportKind};
 use crate::sync::{Readiness, ending_of};
+use crate::utf8::{self, UTF8_ACCEPT};
 use pimap_session::{Departures, Flush, Repeat, Wanted};
 use pimap_types::upstream::UpstreamReply;
 use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Ticket, limits};
@@ -61,7 +62,7 @@ impl Account {
         if self.is_held_up(input.conn, || Waiting::Command(input.clone())) {
             return;
         }
-        let CommandInput { conn, tag, command, pending, pipelined, named } = input;
+        let CommandInput { conn, tag, mut command, pending, pipelined, named } = input;
         let now = self.now;
         let Some(c) = self.connections.get_mut(&conn).filter(|c| !c.finished && c.running.is_none()) else {
             return;
@@ -71,6 +72,9 @@ impl Account {
         let index = c.commands;
         c.commands += 1;
         c.by_uid = command.by_uid();
+        if c.utf8 {
+            utf8::take_in(&mut command);
+        }
         let owner = c.owner.clone();
         self.take_evidence(conn, pipelined);
         if let Owner::Device(id) = &owner {
@@ -211,12 +215,15 @@ impl Account {
         running.parked = None;
         match running.task.clone() {
             Task::Login { .. } => self.begin_login(conn, running),
-            Task::Command(command) => {
+            Task::Command(mut command) => {
                 let progress = match &running.stage {
                     Stage::Ending(ending) => {
                         self.await_own_change(conn, &command, &running, ending.as_ref().clone())
                     }
-                    _ => self.begin_command(conn, &command, &mut running),
+                    _ => match self.refused_text(conn, &mut command) {
+                        Some(refusal) => refusal,
+                        None => self.begin_command(conn, &command, &mut running),
+                    },
                 };
                 self.go_on(conn, running, progress);
             }
@@ -354,7 +361,7 @@ impl Account {
         };
         match command {
             Command::List(list) => self.list_answered(conn, list, running, reply),
-            Command::Lsub(_) => self.lsub_answered(conn, reply),
+            Command::Lsub(pattern) => self.lsub_answered(conn, pattern, reply),
             Command::Namespace => self.namespace_answered(conn, reply),
             Command::Create(_)
             | Command::Delete(_)
@@ -494,8 +501,17 @@ impl Account {
             c.enabled = true;
             c.cursors |= asked("XPIMAPACK") && matches!(c.owner, Owner::Device(_));
         }
-        let known = ["XPIMAPACK", "CONDSTORE", "QRESYNC"].into_iter().filter(|word| asked(word));
+        let utf8 = asked(UTF8_ACCEPT) && self.upstream.announced.has(UTF8_ACCEPT);
+        if utf8 && self.connections.get(&conn).is_some_and(|c| c.selected_here) {
+            // RFC 5161 3.1; names would change their spelling under the handset.
+            return bad("ENABLE UTF8=ACCEPT comes before SELECT");
+        }
+        let known = ["XPIMAPACK", "CONDSTORE", "QRESYNC", UTF8_ACCEPT].into_iter();
+        let known = known.filter(|word| asked(word) && (utf8 || *word != UTF8_ACCEPT));
         self.write(conn, Response::Enabled(known.map(str::to_owned).collect()));
+        if let Some(c) = self.connections.get_mut(&conn) {
+            c.utf8 |= utf8;
+        }
         if asked("CONDSTORE") {
             self.enable_condstore(conn);
         }

@@ -54,6 +54,8 @@ pub(crate) struct Connection {
     pub(crate) selected_here: bool,
     /// The handset sent ENABLE: it may be told folder events (digest 4.4).
     pub(crate) enabled: bool,
+    /// It enabled UTF8=ACCEPT (RFC 6855 3).
+    pub(crate) utf8: bool,
     pub(crate) last_heard: Timestamp,
     /// A pushed event was written here, first at this time since the last acknowledgement.
     pub(crate) inband_at: Option<Timestamp>,

@@ -5,7 +5,7 @@
 //! handset's life runs in a test in a millisecond, and any failure replays.
 //!
 //! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`,
-//! `announce`, `notify`, `refused`, `tick`, `rows`, `outbox`.
+//! `announce`, `notify`, `refused`, `tick`, `rows`, `outbox`, `utf8`.
 
 pub mod contract;
 
@@ -33,6 +33,7 @@ mod refused;
 mod rows;
 mod sync;
 mod tick;
+mod utf8;
 mod verdict;
 mod watch;
 

@@ -3,6 +3,7 @@
 //! Pure: in go the handset's LIST and upstream's plain lists, out come the lines. So every upstream serves extended lists, and one
 //! that announces LIST-EXTENDED is asked the same plain questions.
 
+use crate::utf8;
 use pimap_types::MailboxName;
 use pimap_types::list::{List, ListPattern};
 use pimap_types::response::ListItem;
@@ -16,8 +17,10 @@ pub(crate) struct Listing {
     pub(crate) existing: Vec<ListItem>,
     /// Names that are subscribed.
     pub(crate) subscribed: Vec<ListItem>,
-    /// More was listed than asked for: the patterns are matched here.
+    /// All that is below was listed along: the patterns are matched here.
     deep: bool,
+    /// The patterns are in UTF-8, and are matched here with names as people read them (RFC 6855 3).
+    utf8: bool,
     /// Mailboxes whose STATUS is still to be told; the first is under way.
     pub(crate) statuses: VecDeque<MailboxName>,
     /// How many of them were counted here.
@@ -35,8 +38,9 @@ pub(crate) struct Line {
 }
 
 impl Listing {
-    /// What upstream must be asked. `children_known`: it says of each mailbox whether it has children.
-    pub(crate) fn new(list: &List, children_known: bool) -> Self {
+    /// What upstream must be asked. `children_known`: it says of each mailbox whether it has children. `utf8`: the patterns are in
+    /// UTF-8.
+    pub(crate) fn new(list: &List, children_known: bool, utf8: bool) -> Self {
         let wants_children = list.returns.children || !list.extended;
         // The empty pattern asks for the delimiter only (RFC 3501 6.3.8).
         let named = |pattern: &&String| !pattern.is_empty();
@@ -45,7 +49,12 @@ impl Listing {
                 || (wants_children && !children_known && list.reference.is_empty()));
         let ask = |pattern: &String, below: bool| {
             let star = if below && !pattern.ends_with('*') { "*" } else { "" };
-            ListPattern { reference: list.reference.clone(), pattern: format!("{pattern}{star}") }
+            match utf8 && !pattern.is_empty() {
+                true => utf8::wider(&list.reference, &format!("{pattern}{star}")),
+                false => {
+                    ListPattern { reference: list.reference.clone(), pattern: format!("{pattern}{star}") }
+                }
+            }
         };
         let mut questions: VecDeque<_> = list.patterns.iter().map(|p| (false, ask(p, deep))).collect();
         if list.selection.subscribed || list.returns.subscribed {
@@ -57,6 +66,7 @@ impl Listing {
             existing: Vec::new(),
             subscribed: Vec::new(),
             deep,
+            utf8: utf8 && list.patterns.iter().any(|pattern| named(&pattern)),
             statuses: VecDeque::new(),
             counted: 0,
             curtailed: false,
@@ -67,8 +77,10 @@ impl Listing {
     pub(crate) fn lines(&self, list: &List) -> Vec<Line> {
         let delimiter = self.existing.iter().chain(&self.subscribed).find_map(|item| item.delimiter);
         let patterns: Vec<String> = list.patterns.iter().map(|p| format!("{}{p}", list.reference)).collect();
-        let matches =
-            |name: &MailboxName| patterns.iter().any(|pattern| is_match(pattern, name.as_str(), delimiter));
+        let matches = |name: &MailboxName| {
+            let name = if self.utf8 { utf8::in_utf8(name.as_str()) } else { name.as_str().into() };
+            patterns.iter().any(|pattern| is_match(pattern, &name, delimiter))
+        };
         let existing: BTreeMap<&MailboxName, &ListItem> =
             self.existing.iter().map(|item| (&item.mailbox, item)).collect();
         let subscribed: BTreeSet<&MailboxName> = self.subscribed.iter().map(|item| &item.mailbox).collect();
@@ -99,7 +111,7 @@ impl Listing {
         for name in names.into_iter().chain(&absent) {
             let is_parent = parents.contains(name.as_str());
             // Upstream matched what it was asked for exactly.
-            let matched = matches(name) || (!self.deep && existing.contains_key(name));
+            let matched = matches(name) || (!self.deep && !self.utf8 && existing.contains_key(name));
             if !matched || !(selects(name) || needed.contains(name.as_str())) {
                 continue;
             }

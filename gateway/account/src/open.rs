@@ -483,6 +483,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
         writing: false,
         selected_here: false,
         enabled: false,
+        utf8: false,
         last_heard: account.now,
         inband_at: None,
         finished: false,

@@ -37,6 +37,13 @@ pub enum AppendPart {
         /// `~{n}`: it may hold NULs (RFC 3516 4.4).
         binary: bool,
     },
+    /// `UTF8 (~{n}`: octets of a message whose header may hold UTF-8 (RFC 6855 4), which are streamed.
+    Utf8 {
+        /// How many.
+        size: u64,
+    },
+    /// `)` after them.
+    EndUtf8,
     /// `CATENATE (`
     Catenate,
     /// `TEXT {n}`: octets that are streamed.
@@ -53,8 +60,42 @@ pub enum AppendPart {
 /// The octets of the literal at the end of these parts.
 pub fn streams(parts: &[AppendPart]) -> Option<u64> {
     match parts.last() {
-        Some(AppendPart::Literal { size, .. } | AppendPart::Text { size }) => Some(*size),
+        Some(AppendPart::Literal { size, .. } | AppendPart::Text { size } | AppendPart::Utf8 { size }) => {
+            Some(*size)
+        }
         _ => None,
+    }
+}
+
+/// What stands around a streamed literal, which says how the command goes on behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Within {
+    /// Nothing: another message, or the end.
+    #[default]
+    Command,
+    /// The list of CATENATE.
+    Catenate,
+    /// The parentheses of UTF8.
+    Utf8,
+}
+
+impl Within {
+    /// Of the literal at the end of these parts.
+    pub fn of(parts: &[AppendPart]) -> Within {
+        match parts.last() {
+            Some(AppendPart::Text { .. }) => Within::Catenate,
+            Some(AppendPart::Utf8 { .. }) => Within::Utf8,
+            _ => Within::Command,
+        }
+    }
+
+    /// What is wrong where the command ends behind the literal.
+    pub const fn unclosed(self) -> Option<&'static str> {
+        match self {
+            Within::Command => None,
+            Within::Catenate => Some("the list of CATENATE is not closed"),
+            Within::Utf8 => Some("the parenthesis of UTF8 is not closed"),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A mailbox name as it stands on the wire (modified UTF-7, RFC 3501 5.1.3), `INBOX` in capitals.
+/// A mailbox name as it stands on the wire (modified UTF-7, RFC 3501 5.1.3), `INBOX` in capitals. Between the wire and the account it
+/// may be in UTF-8, for a handset that enabled UTF8=ACCEPT (RFC 6855 3); further inside it never is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MailboxName(Arc<str>);
 

@@ -22,6 +22,7 @@ use crate::machine::collect::Collected;
 use crate::pool::{Lease, Pool};
 use append::Appending;
 use pimap_types::MailboxName;
+use pimap_types::append::AppendPart;
 use pimap_types::response::Status;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_wire::client::response::Condition;
@@ -172,6 +173,12 @@ impl Attempt<'_> {
                     _ if append.streams().is_none() => None,
                     _ => return Err(Fault::Cancelled),
                 };
+                if append.parts.iter().any(|part| matches!(part, AppendPart::Utf8 { .. })) {
+                    return self
+                        .appending
+                        .run_in_utf8(self.pool, connection, append, octets, &mut self.streamed)
+                        .await;
+                }
                 open::leave(connection, &append.mailbox).await?;
                 self.appending.run(connection, append, octets, &mut self.streamed).await
             }

@@ -7,6 +7,7 @@ mod support;
 use bytes::Bytes;
 use fake::{Answer, Fake};
 use pimap_types::append::{Append, AppendPart, AppendPiece};
+use pimap_types::command::StatusItem;
 use pimap_types::upstream::*;
 use pimap_types::{Flags, MailboxName, UidValidity};
 use pimap_upstream::BodyStream;
@@ -188,4 +189,56 @@ async fn a_message_id_tells_the_uid_unless_several_messages_have_it() {
     }
     let (reply, _) = appended(Some("{tag} NO full"), "* SEARCH 2", 17).await;
     assert!(matches!(reply, UpstreamReply::Refused { .. }), "{reply:?}");
+}
+
+/// What an APPEND of a message with UTF-8 in its header is answered by a server that answers ENABLE with these lines.
+async fn appended_in_utf8(enabled: &'static [&'static str]) -> (UpstreamReply, Fake) {
+    let fake = Fake::start("ENABLE UTF8=ACCEPT", move |command, _, _| match command {
+        "ENABLE UTF8=ACCEPT" => Answer::lines(enabled),
+        _ if command.starts_with("APPEND") || command.contains("UTF8 (~") => Answer::lines(&["+ go on"]),
+        _ if command.starts_with("Message-ID") => Answer::lines(&["{tag} OK [APPENDUID 7 2] appended"]),
+        _ => Answer::Default,
+    })
+    .await;
+    let account = quiet_account(at_port(fake.port), "joe");
+    let parts = vec![
+        AppendPart::Message { flags: Flags::default(), date: None },
+        AppendPart::Utf8 { size: MESSAGE.len() as u64 },
+    ];
+    let (sender, octets) = mpsc::channel(3);
+    let rest = [AppendPiece::Parts(vec![AppendPart::EndUtf8]), AppendPiece::End];
+    for piece in [AppendPiece::Bytes(Bytes::from_static(MESSAGE))].into_iter().chain(rest) {
+        sender.send(piece).await.expect("room");
+    }
+    let append = Append { mailbox: MailboxName::new("Entw&APw-rfe"), parts };
+    let reply = account.run(UpstreamRequest::Append(append), BodyStream::Append(octets)).await;
+    // Whoever comes next is on another connection, and speaks of mailboxes as ever.
+    let status = UpstreamRequest::Status(MailboxName::new("Entw&APw-rfe"), vec![StatusItem::Messages]);
+    let _ = ask(&account, status).await;
+    (reply, fake)
+}
+
+/// RFC 6855 4: such a message is for a connection that enabled UTF8=ACCEPT, which nobody else has the use of.
+#[tokio::test]
+async fn a_message_in_utf_8_goes_over_a_connection_of_its_own() {
+    let (reply, fake) = appended_in_utf8(&["* ENABLED UTF8=ACCEPT", "{tag} OK enabled"]).await;
+    assert_eq!(reply, at_two(), "{:#?}", fake.log());
+    let log = fake.log();
+    let connection = |word: &str| {
+        let line = log.iter().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}: {log:#?}"));
+        line.split(' ').next().expect("a number").to_owned()
+    };
+    let its_own = connection(" ENABLE UTF8=ACCEPT");
+    assert_eq!(connection("Entwürfe UTF8 (~{17}"), its_own);
+    assert_eq!(connection("Message-ID: <a@b>)"), its_own);
+    assert_ne!(connection("STATUS \"Entw&APw-rfe\""), its_own);
+}
+
+#[tokio::test]
+async fn a_message_in_utf_8_is_not_sent_where_that_cannot_be_enabled() {
+    for answer in [&["* ENABLED", "{tag} OK nothing"][..], &["{tag} NO not now"], &["{tag} BAD what"]] {
+        let (reply, fake) = appended_in_utf8(answer).await;
+        assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Unsupported), "{answer:?}");
+        assert_eq!(fake.count("APPEND"), 0, "{:#?}", fake.log());
+    }
 }

@@ -22,7 +22,7 @@ use pimap_types::response::ListItem;
 use pimap_types::{Code, Flag, Flags, MailboxName, MobileSeq, ModSeq, Response, Status, Uid};
 use std::borrow::Cow;
 use std::io::Write;
-use string::{write_flag, write_list, write_number, write_string, write_text, write_word};
+use string::{write_flag, write_list, write_mailbox, write_number, write_string, write_text, write_word};
 
 /// What closes a streamed FETCH that [`fetch_head`] opened, after at least one item; with the message's MODSEQ, where that is to be
 /// told.
@@ -112,7 +112,7 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
         Response::Renamed { item, old_name } => {
             write_list_item(false, item, out);
             out.extend_from_slice(b" (\"OLDNAME\" (");
-            write_astring(old_name.as_str().as_bytes(), out);
+            write_mailbox(old_name, out);
             out.extend_from_slice(b"))");
         }
         Response::Status(mailbox, items) => write_status(mailbox, items, out),
@@ -124,7 +124,7 @@ fn write_body(response: &Response, out: &mut Vec<u8>) {
         }
         Response::Folder(mailbox) => {
             out.extend_from_slice(b"FOLDER ");
-            write_astring(mailbox.as_str().as_bytes(), out);
+            write_mailbox(mailbox, out);
         }
         Response::Resync => out.extend_from_slice(b"RESYNC"),
         Response::Login => out.extend_from_slice(b"LOGIN"),
@@ -194,7 +194,7 @@ fn write_list_item(subscribed: bool, item: &ListItem, out: &mut Vec<u8>) {
     out.push(b' ');
     write_delimiter(item.delimiter, out);
     out.push(b' ');
-    write_astring(item.mailbox.as_str().as_bytes(), out);
+    write_mailbox(&item.mailbox, out);
 }
 
 /// `"d"` or NIL.
@@ -217,7 +217,10 @@ fn write_namespaces(namespaces: &Namespaces, out: &mut Vec<u8>) {
         out.push(b'(');
         for namespace in kind {
             out.push(b'(');
-            write_string(namespace.prefix.as_bytes(), out);
+            match namespace.prefix.is_ascii() {
+                true => write_string(namespace.prefix.as_bytes(), out),
+                false => write_mailbox(&MailboxName::new(&namespace.prefix), out),
+            }
             out.push(b' ');
             write_delimiter(namespace.delimiter, out);
             out.push(b')');
@@ -228,7 +231,7 @@ fn write_namespaces(namespaces: &Namespaces, out: &mut Vec<u8>) {
 
 fn write_status(mailbox: &MailboxName, items: &[(StatusItem, u64)], out: &mut Vec<u8>) {
     out.extend_from_slice(b"STATUS ");
-    write_astring(mailbox.as_str().as_bytes(), out);
+    write_mailbox(mailbox, out);
     out.push(b' ');
     let write_item = |(item, number): &(StatusItem, u64), out: &mut Vec<u8>| {
         out.extend_from_slice(item.as_str().as_bytes());

@@ -81,13 +81,13 @@ pub(crate) fn search_arguments(scanner: &mut Scanner<'_>) -> Parsed<(Option<Stri
 /// The grammar of one program, counting its keys.
 pub(crate) struct Grammar {
     purpose: Purpose,
-    charset: Charset,
+    charset: Option<Charset>,
     keys: usize,
 }
 
 impl Grammar {
     pub(crate) fn new(purpose: Purpose, charset: Option<Charset>) -> Self {
-        Self { purpose, charset: charset.unwrap_or(Charset::UsAscii), keys: 0 }
+        Self { purpose, charset, keys: 0 }
     }
 
     /// `search-key *(SP search-key)`: all of them hold.
@@ -210,17 +210,20 @@ impl Grammar {
         Ok(SearchKey::Field(field, self.text(scanner)?))
     }
 
-    /// `SP astring`, in the program's charset.
+    /// `SP astring`, in the program's charset. A search that names none is in UTF-8 after ENABLE UTF8=ACCEPT (RFC 6855 3) and in
+    /// ASCII else: which of the two, the account knows.
     fn text(&self, scanner: &mut Scanner<'_>) -> Parsed<Vec<u8>> {
         scanner.space()?;
-        let text = scanner.astring()?.octets.into_owned();
-        match self.charset {
-            Charset::UsAscii if !text.is_ascii() => Err(DecodeError::bad("8-bit text needs CHARSET UTF-8")),
-            Charset::Utf8 if std::str::from_utf8(&text).is_err() => {
-                Err(DecodeError::bad("text is not UTF-8"))
-            }
-            _ => Ok(text),
+        let unnamed = self.charset.is_none() && self.purpose == Purpose::Search;
+        let text = if unnamed { scanner.wide_astring()? } else { scanner.astring()? }.octets.into_owned();
+        let utf8 = unnamed || self.charset == Some(Charset::Utf8);
+        if utf8 && std::str::from_utf8(&text).is_err() {
+            return Err(DecodeError::bad("text is not UTF-8"));
         }
+        if !utf8 && !text.is_ascii() {
+            return Err(DecodeError::bad("8-bit text needs CHARSET UTF-8"));
+        }
+        Ok(text)
     }
 
     /// Seconds (RFC 5032 3). In a stored filter they would move messages in and out at every moment (F31).

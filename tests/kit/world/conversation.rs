@@ -9,7 +9,7 @@ use pimap_account::capability::before_login;
 use pimap_account::contract::{
     AppendRules, CommandInput, Open, OpenBy, Pending, RequestKey, Transport, TransportKind,
 };
-use pimap_types::append::{AppendPart, AppendPiece};
+use pimap_types::append::{AppendPart, AppendPiece, Within};
 use pimap_types::command::{Cursor, Login};
 use pimap_types::upstream::Announced;
 use pimap_types::{Code, Command, ConnectionId, Response, Secret, Status, Tag};
@@ -66,17 +66,17 @@ enum Joining {
 struct Message {
     synchronizing: bool,
     flowing: bool,
-    /// Within the list of CATENATE.
-    catenating: bool,
+    /// What stands around the literal.
+    within: Within,
     rules: Option<Arc<AppendRules>>,
     pieces: Vec<AppendPiece>,
     whole: bool,
 }
 
 impl Message {
-    fn new(synchronizing: bool, catenating: bool) -> Message {
+    fn new(synchronizing: bool, within: Within) -> Message {
         let pieces = Vec::new();
-        Message { synchronizing, flowing: false, catenating, rules: None, pieces, whole: false }
+        Message { synchronizing, flowing: false, within, rules: None, pieces, whole: false }
     }
 
     fn end(&mut self, last: AppendPiece) {
@@ -93,7 +93,7 @@ impl Message {
             },
             text: text.to_owned(),
         };
-        let parts = append_parts(text, self.catenating).map_err(|error| refused(error.code, &error.text))?;
+        let parts = append_parts(text, self.within).map_err(|error| refused(error.code, &error.text))?;
         let rules = self.rules.as_ref().expect("a message that flows has its rules");
         rules.check(parts, false).map_err(|why| refused(Some(why.code()), why.text()))
     }
@@ -330,14 +330,14 @@ impl Conversation {
             let Some(message) = &mut self.message else { return };
             match frame {
                 Frame::AppendBytes(octets) => message.pieces.push(AppendPiece::Bytes(octets)),
-                Frame::AppendEnd if message.catenating => message.end(AppendPiece::Refused {
-                    code: "CLIENTBUG".into(),
-                    text: "the list of CATENATE is not closed".into(),
-                }),
+                Frame::AppendEnd if message.within.unclosed().is_some() => {
+                    let text = message.within.unclosed().unwrap_or_default().into();
+                    message.end(AppendPiece::Refused { code: "CLIENTBUG".into(), text });
+                }
                 Frame::AppendEnd => message.end(AppendPiece::End),
                 Frame::AppendPart { text, literal } => match message.checked(&text) {
                     Ok(parts) => {
-                        message.catenating = matches!(parts.last(), Some(AppendPart::Text { .. }));
+                        message.within = Within::of(&parts);
                         message.pieces.push(AppendPiece::Parts(parts));
                         match literal {
                             None => message.end(AppendPiece::End),
@@ -403,13 +403,15 @@ impl Conversation {
             },
             Frame::AppendStart { command, synchronizing, .. } => match decode(&command) {
                 Ok((tag, command)) => {
-                    let text = matches!(&command, Command::Append(append)
-                            if matches!(append.parts.last(), Some(AppendPart::Text { .. })));
-                    self.message = Some(Message::new(synchronizing, text));
+                    let within = match &command {
+                        Command::Append(append) => Within::of(&append.parts),
+                        _ => Within::Command,
+                    };
+                    self.message = Some(Message::new(synchronizing, within));
                     self.on_command(tag, command, inputs);
                 }
                 Err(error) => {
-                    self.message = Some(Message::new(synchronizing, false));
+                    self.message = Some(Message::new(synchronizing, Within::Command));
                     self.answer(&error.response());
                 }
             },

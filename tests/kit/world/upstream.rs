@@ -89,6 +89,7 @@ impl Traits {
             (self.append, "MULTIAPPEND"),
             (self.append, "CATENATE"),
             (self.append, "BINARY"),
+            (self.append, "UTF8=ACCEPT"),
         ];
         let has = rich.into_iter().filter(|(has, _)| *has).map(|(_, word)| word);
         Announced::new(["IMAP4REV1"].into_iter().chain(has))

@@ -12,6 +12,7 @@ fn rules() -> AppendRules {
         several: false,
         catenate: true,
         binary: false,
+        utf8: false,
         seen: BTreeMap::from([
             (MailboxName::new("INBOX"), Seen::These(validity, uids)),
             (MailboxName::new("Hidden"), Seen::Nothing),

@@ -6,7 +6,8 @@ use super::{Progress, no, ok};
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Running, Stage};
 use crate::contract::Carry;
-use crate::listing::{Listing, is_selectable};
+use crate::listing::{Listing, is_match, is_selectable};
+use crate::utf8;
 use pimap_types::limits::{LIST_ITEMS_MAX, LIST_STATUS_COUNTED_MAX, LIST_STATUS_MAX};
 use pimap_types::list::{List, ListPattern};
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
@@ -20,7 +21,8 @@ impl Account {
             return self.list_statuses(conn, list, *listing, *counting, running.since);
         }
         let children_known = self.upstream.announced.has("CHILDREN");
-        self.list_next(conn, list, Listing::new(list, children_known), running.since)
+        let utf8 = self.speaks_utf8(conn);
+        self.list_next(conn, list, Listing::new(list, children_known, utf8), running.since)
     }
 
     /// Asks upstream the next question of a LIST, or tells what was found.
@@ -149,16 +151,35 @@ impl Account {
     }
 
     pub(super) fn begin_lsub(&mut self, conn: ConnectionId, pattern: &ListPattern) -> Progress {
-        let request = UpstreamRequest::List { subscribed: true, pattern: pattern.clone(), extended: false };
+        let pattern = match self.speaks_utf8(conn) {
+            true => utf8::wider(&pattern.reference, &pattern.pattern),
+            false => pattern.clone(),
+        };
+        let request = UpstreamRequest::List { subscribed: true, pattern, extended: false };
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
     }
 
-    pub(super) fn lsub_answered(&mut self, conn: ConnectionId, reply: UpstreamReply) -> Progress {
+    pub(super) fn lsub_answered(
+        &mut self,
+        conn: ConnectionId,
+        pattern: &ListPattern,
+        reply: UpstreamReply,
+    ) -> Progress {
         let UpstreamReply::Ok(Data::Listed(items)) = reply else { return self.refused(reply) };
+        let whole = format!("{}{}", pattern.reference, pattern.pattern);
+        let utf8 = self.speaks_utf8(conn);
         for item in items {
+            // More was asked for than was meant.
+            if utf8 && !is_match(&whole, &utf8::in_utf8(item.mailbox.as_str()), item.delimiter) {
+                continue;
+            }
             self.write(conn, Response::List { subscribed: true, item });
         }
         ok()
+    }
+
+    fn speaks_utf8(&self, conn: ConnectionId) -> bool {
+        self.connections.get(&conn).is_some_and(|c| c.utf8)
     }
 
     pub(super) fn begin_namespace(&mut self, conn: ConnectionId) -> Progress {

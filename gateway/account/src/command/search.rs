@@ -68,7 +68,9 @@ impl Account {
                 (UpstreamRequest::Thread(at, *algorithm, charset.clone(), question), messages)
             }
             Command::Search { charset, .. } => {
-                let charset = charset.clone().filter(|_| !is_ascii(&reduced.key));
+                // Without a name it is UTF-8, or it would have been refused (RFC 6855 3).
+                let charset =
+                    (!is_ascii(&reduced.key)).then(|| charset.clone().unwrap_or("UTF-8".to_owned()));
                 (UpstreamRequest::Search(at, charset, question(&reduced, mirror, false).0), 0)
             }
             Command::Sort { charset, .. } | Command::Thread { charset, .. } => {
@@ -195,7 +197,7 @@ fn question(reduced: &Reduced, mirror: &Mirror, exactly: bool) -> (SearchKey, u6
 }
 
 /// Whether all texts of the program are plain: then there is no charset for a server to refuse.
-fn is_ascii(key: &SearchKey) -> bool {
+pub(crate) fn is_ascii(key: &SearchKey) -> bool {
     match key {
         SearchKey::And(keys) => keys.iter().all(is_ascii),
         SearchKey::Or(a, b) => is_ascii(a) && is_ascii(b),

@@ -40,7 +40,7 @@ fn item(attributes: &[&str], name: &str) -> ListItem {
 
 /// The mailboxes of RFC 5258 5, example 1.
 fn fruits(list: &List, children_known: bool) -> Vec<String> {
-    let mut listing = Listing::new(list, children_known);
+    let mut listing = Listing::new(list, children_known, false);
     listing.existing = [
         item(&["\\Marked", "\\Noinferiors"], "INBOX"),
         item(&[], "Fruit"),
@@ -110,7 +110,7 @@ fn parents_of_what_is_selected_are_told() {
 fn a_parent_that_is_nowhere_is_told_as_such() {
     let selection = ListSelection { recursive_match: true, ..SUBSCRIBED };
     let wanted = List { selection, ..list("%") };
-    let mut listing = Listing::new(&wanted, true);
+    let mut listing = Listing::new(&wanted, true, false);
     listing.subscribed = vec![item(&[], "Attic/Box/Hat")];
     let lines = listing.lines(&wanted);
     assert_eq!(lines, [Line { item: item(&["\\NonExistent"], "Attic"), parent_of: Some("SUBSCRIBED") }]);
@@ -140,7 +140,7 @@ fn children_are_computed_where_upstream_is_silent() {
 #[test]
 fn upstream_is_asked_no_more_than_needed() {
     let asked = |list: &List, known: bool| -> Vec<(bool, String)> {
-        Listing::new(list, known).questions.into_iter().map(|(lsub, p)| (lsub, p.pattern)).collect()
+        Listing::new(list, known, false).questions.into_iter().map(|(lsub, p)| (lsub, p.pattern)).collect()
     };
     let two = List { patterns: vec!["a%".into(), "b*".into()], ..list("") };
     assert_eq!(asked(&two, true), [(false, "a%".to_owned()), (false, "b*".to_owned())]);

@@ -23,6 +23,7 @@ use pimap_types::upstream::{Data, UpstreamReply};
 use pimap_types::{MailboxName, UidRanges, UidValidity};
 use pimap_wire::client::request::{Encoded, Request, encode_parts};
 use pimap_wire::client::response::Condition;
+use pimap_wire::utf7;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -93,6 +94,31 @@ impl Appending {
             uids = self.found(connection, &append.mailbox).await.unwrap_or(None);
         }
         Ok(UpstreamReply::Ok(Data::Appended(uids)))
+    }
+
+    /// The same of messages with UTF-8 in their headers, which only a connection takes that enabled it (RFC 6855 4). Such a one speaks
+    /// of mailboxes in UTF-8, and of such messages as few expect: it is new, and of no use to anybody else.
+    pub(super) async fn run_in_utf8(
+        &mut self,
+        pool: &Pool,
+        connection: &mut Connection,
+        append: &Append,
+        octets: Option<&mut mpsc::Receiver<AppendPiece>>,
+        streamed: &mut bool,
+    ) -> Result<UpstreamReply, Fault> {
+        connection.abandon().await;
+        *connection = pool.connect().await?;
+        let mut collected = Collected::default();
+        let condition = connection.run(&Request::EnableUtf8, &mut collected).await?;
+        if !is_ok(&condition) || !collected.enabled.iter().any(|word| word == "UTF8=ACCEPT") {
+            return Err(Fault::Unsupported);
+        }
+        self.spoiled = true;
+        let name = append.mailbox.as_str();
+        let mailbox =
+            utf7::decode(name).map_or_else(|| append.mailbox.clone(), |name| MailboxName::new(&name));
+        let append = Append { mailbox, parts: append.parts.clone() };
+        self.run(connection, &append, octets, streamed).await
     }
 
     async fn stream(

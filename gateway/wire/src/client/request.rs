@@ -39,6 +39,8 @@ pub enum Request<'a> {
     StartTls,
     /// IDLE
     Idle,
+    /// `ENABLE UTF8=ACCEPT` (RFC 6855 3)
+    EnableUtf8,
     /// `ENABLE CONDSTORE`, with QRESYNC if so asked.
     Enable {
         /// QRESYNC too.
@@ -235,6 +237,7 @@ impl Request<'_> {
             }
             Request::Idle => out.raw("IDLE"),
             Request::Expunge => out.raw("EXPUNGE"),
+            Request::EnableUtf8 => out.raw("ENABLE UTF8=ACCEPT"),
             Request::Enable { qresync } => {
                 out.raw(if *qresync { "ENABLE QRESYNC CONDSTORE" } else { "ENABLE CONDSTORE" })
             }

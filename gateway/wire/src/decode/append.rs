@@ -1,10 +1,10 @@
-//! APPEND (RFC 3501 6.3.11, RFC 3502, RFC 4469, RFC 3516) without what is streamed, which is never seen here.
+//! APPEND (RFC 3501 6.3.11, RFC 3502, RFC 4469, RFC 3516, RFC 6855 4) without what is streamed, which is never seen here.
 
 use super::mailbox::argument;
 use super::message::flag_list;
 use super::{DecodeError, Parsed, Scanner};
 use crate::frame::CommandBytes;
-use pimap_types::append::{AppendPart, streams};
+use pimap_types::append::{AppendPart, Within, streams};
 use pimap_types::command::Append;
 use pimap_types::limits::{APPEND_BYTES_MAX, APPEND_PARTS_MAX, URL_BYTES_MAX};
 use pimap_types::{Command, Date, Flags};
@@ -18,16 +18,20 @@ pub(super) fn append(scanner: &mut Scanner<'_>) -> Parsed<Command> {
     Ok(Command::Append(Append { mailbox, parts }))
 }
 
-/// What follows a literal of APPEND up to the next one, or to the end; `catenating`: within the list of CATENATE.
-pub fn append_parts(text: &CommandBytes, catenating: bool) -> Result<Vec<AppendPart>, DecodeError> {
+/// What follows a literal of APPEND up to the next one, or to the end.
+pub fn append_parts(text: &CommandBytes, within: Within) -> Result<Vec<AppendPart>, DecodeError> {
     let mut scanner = Scanner::new(text.octets());
     let mut parts = Vec::new();
-    if catenating {
-        if scanner.accept(b')') {
-            parts.push(AppendPart::EndCatenate);
-        } else {
+    match within {
+        Within::Command => {}
+        Within::Catenate if scanner.accept(b')') => parts.push(AppendPart::EndCatenate),
+        Within::Catenate => {
             scanner.space()?;
             catenation(&mut scanner, &mut parts)?;
+        }
+        Within::Utf8 => {
+            scanner.expect(b')', "the end of UTF8")?;
+            parts.push(AppendPart::EndUtf8);
         }
     }
     if streams(&parts).is_none() && scanner.end().is_err() {
@@ -50,7 +54,7 @@ fn messages(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()
     }
 }
 
-/// `[flag-list SP] [date-time SP] (literal / "CATENATE" SP "(" cat-part *(SP cat-part) ")")`
+/// `[flag-list SP] [date-time SP] (literal / "UTF8" SP "(" literal8 ")" / "CATENATE" SP "(" cat-part *(SP cat-part) ")")`
 fn message(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()> {
     let mut flags = Flags::default();
     if scanner.peek() == Some(b'(') {
@@ -63,6 +67,9 @@ fn message(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()>
         scanner.space()?;
     }
     parts.push(AppendPart::Message { flags, date });
+    if scanner.peek().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'U')) {
+        return utf8(scanner, parts);
+    }
     if scanner.peek().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'C')) {
         if !scanner.atom("CATENATE")?.eq_ignore_ascii_case("CATENATE") {
             return Err(DecodeError::bad("expected CATENATE"));
@@ -75,6 +82,19 @@ fn message(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()>
     let binary = scanner.accept(b'~');
     let size = streamed(scanner)?;
     parts.push(AppendPart::Literal { size, binary });
+    Ok(())
+}
+
+/// `"UTF8" SP "(" literal8`, which breaks off there.
+fn utf8(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<()> {
+    if !scanner.atom("UTF8")?.eq_ignore_ascii_case("UTF8") {
+        return Err(DecodeError::bad("expected UTF8"));
+    }
+    scanner.space()?;
+    scanner.expect(b'(', "a message in parentheses")?;
+    scanner.expect(b'~', "a literal that may hold any octet")?;
+    let size = streamed(scanner)?;
+    parts.push(AppendPart::Utf8 { size });
     Ok(())
 }
 
@@ -94,6 +114,9 @@ fn catenation(scanner: &mut Scanner<'_>, parts: &mut Vec<AppendPart>) -> Parsed<
                 let url = url.printable_ascii().filter(|url| url.len() <= URL_BYTES_MAX);
                 let url = url.ok_or(DecodeError::no("not an URL").coded("BADURL"))?;
                 parts.push(AppendPart::Url(url.to_owned()));
+            }
+            "UTF8" => {
+                return Err(DecodeError::no("UTF8 stands here outside of CATENATE only").coded("CANNOT"));
             }
             _ => return Err(DecodeError::bad("expected TEXT or URL")),
         }

@@ -6,7 +6,7 @@ use pimap_types::Command;
 use pimap_types::limits::{LIST_PATTERNS_MAX, LIST_WILDCARDS_MAX, MAILBOX_NAME_BYTES_MAX};
 use pimap_types::list::{List, ListPattern, ListReturn, ListSelection, StatusItem};
 
-const CHARACTERS: DecodeError = DecodeError::bad("a mailbox name is 7-bit text in modified UTF-7");
+const CHARACTERS: DecodeError = DecodeError::bad("a mailbox name is UTF-8 without control characters");
 
 /// `SP [select-options SP] mailbox SP mbox-or-pat [SP "RETURN" SP return-options]`
 pub(super) fn list(scanner: &mut Scanner<'_>) -> Parsed<Command> {
@@ -111,14 +111,14 @@ fn status_item(scanner: &mut Scanner<'_>) -> Parsed<StatusItem> {
 }
 
 fn reference(scanner: &mut Scanner<'_>) -> Parsed<String> {
-    let reference = scanner.astring()?.printable_ascii().map(str::to_owned).ok_or(CHARACTERS)?;
+    let reference = scanner.wide_astring()?.printable().map(str::to_owned).ok_or(CHARACTERS)?;
     not_too_long(reference)
 }
 
 /// `list-mailbox`
 fn pattern(scanner: &mut Scanner<'_>) -> Parsed<String> {
     let pattern = if matches!(scanner.peek(), Some(b'"' | b'{')) {
-        scanner.astring()?.printable_ascii().map(fewer_wildcards).ok_or(CHARACTERS)?
+        scanner.wide_astring()?.printable().map(fewer_wildcards).ok_or(CHARACTERS)?
     } else {
         let pattern = scanner.run(is_list_char);
         if pattern.is_empty() {

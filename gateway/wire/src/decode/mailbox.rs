@@ -4,15 +4,15 @@ use super::{DecodeError, Parsed, Scanner, mod_seq};
 use pimap_types::limits::MAILBOX_NAME_BYTES_MAX;
 use pimap_types::{Command, MailboxName};
 
-/// `mailbox`: 7-bit as RFC 3501 5.1 demands, and free of control characters, so that it can be passed on anywhere.
+/// `mailbox`: UTF-8 free of control characters. Without UTF8=ACCEPT the account takes 7-bit names only, as RFC 3501 5.1 demands.
 pub(super) fn mailbox(scanner: &mut Scanner<'_>) -> Parsed<MailboxName> {
-    checked(scanner.astring()?.printable_ascii())
+    checked(scanner.wide_astring()?.printable())
 }
 
 /// A name that was read as an astring.
 pub(super) fn checked(name: Option<&str>) -> Parsed<MailboxName> {
     match name {
-        None => Err(DecodeError::bad("a mailbox name is 7-bit text in modified UTF-7")),
+        None => Err(DecodeError::bad("a mailbox name is UTF-8 without control characters")),
         Some("") => Err(DecodeError::no("empty mailbox name")),
         Some(name) if name.len() > MAILBOX_NAME_BYTES_MAX => Err(DecodeError::no("mailbox name too long")),
         Some(name) => Ok(MailboxName::new(name)),

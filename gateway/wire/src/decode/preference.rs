@@ -120,13 +120,10 @@ pub fn parse_new_format(text: &str) -> Option<NewFormat> {
 /// `"(" mailbox SP ("V" / "N" / "B") SP filter-name ")"`
 fn activation(scanner: &mut Scanner<'_>) -> Parsed<Activation> {
     scanner.expect(b'(', "a parenthesised activation")?;
-    let mailbox = scanner.astring()?;
+    let mailbox = scanner.wide_astring()?;
     let all = mailbox.is_atom && mailbox.octets.eq_ignore_ascii_case(b"ALL");
-    let scope = if all {
-        FilterScope::AllMailboxes
-    } else {
-        FilterScope::Mailbox(checked(mailbox.printable_ascii())?)
-    };
+    let scope =
+        if all { FilterScope::AllMailboxes } else { FilterScope::Mailbox(checked(mailbox.printable())?) };
     scanner.space()?;
     let kind = match scanner.atom("V, N or B")?.to_ascii_uppercase().as_str() {
         "V" | "VIEW" => FilterKind::View,

@@ -114,7 +114,8 @@ impl<'a> Scanner<'a> {
     /// `string`: quoted or a literal.
     pub(crate) fn string(&mut self) -> Parsed<Cow<'a, [u8]>> {
         match self.peek() {
-            Some(b'"') => self.quoted(),
+            // 7-bit: digest 16.2 tolerates more inside literals only.
+            Some(b'"') => self.quoted(0x7F),
             Some(b'{') => self.literal().map(Cow::Borrowed),
             _ => Err(DecodeError::bad("expected a string")),
         }
@@ -128,10 +129,19 @@ impl<'a> Scanner<'a> {
         Ok(Astring { octets: Cow::Borrowed(atom.as_bytes()), is_atom: true })
     }
 
-    /// `quoted`: 7-bit (digest 16.2 tolerates more inside literals only), borrowed unless something was escaped.
-    fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
+    /// An astring whose quoted form may hold UTF-8 (RFC 6855 3). Whether it may here, who knows the connection decides.
+    pub(crate) fn wide_astring(&mut self) -> Parsed<Astring<'a>> {
+        if self.peek() == Some(b'"') {
+            return Ok(Astring { octets: self.quoted(0xFF)?, is_atom: false });
+        }
+        self.astring()
+    }
+
+    /// `quoted`, of octets up to `highest`, borrowed unless something was escaped.
+    fn quoted(&mut self, highest: u8) -> Parsed<Cow<'a, [u8]>> {
         self.expect(b'"', "a quoted string")?;
-        let plain = |byte: u8| matches!(byte, 0x01..=0x7F) && !matches!(byte, b'\r' | b'\n' | b'"' | b'\\');
+        let plain =
+            |byte: u8| (0x01..=highest).contains(&byte) && !matches!(byte, b'\r' | b'\n' | b'"' | b'\\');
         let mut text = Cow::Borrowed(self.run(plain));
         loop {
             if self.accept(b'"') {

@@ -167,6 +167,15 @@ fn enable_and_mailbox_commands() {
         Command::Select { mailbox: mailbox("My Mail"), read_only: true, parameters: Default::default() },
     );
     check("CREATE {5+}\r\n&APg-", Command::Create(mailbox("&APg-")));
+    // Whether UTF-8 may stand there is known to the account (RFC 6855 3).
+    check("DELETE \"\u{f6}\\\"\"", Command::Delete(mailbox("\u{f6}\"")));
+    check("DELETE {2+}\r\n\u{f6}", Command::Delete(mailbox("\u{f6}")));
+    for octets in [&b"\xff"[..], b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc3"]
+    {
+        let line = [b"a DELETE \"", octets, b"\"\r\n"].concat();
+        let error = decode(&CommandBytes::new(Bytes::from(line))).expect_err("no UTF-8");
+        assert_eq!(error.status, Status::Bad, "{octets:x?}");
+    }
     check("DELETE a]b", Command::Delete(mailbox("a]b")));
     check("RENAME a \"b c\"", Command::Rename(mailbox("a"), mailbox("b c")));
     check("SUBSCRIBE a", Command::Subscribe(mailbox("a")));
@@ -185,7 +194,8 @@ fn enable_and_mailbox_commands() {
             "SELECT a b",
             "SELECT (a)",
             "SELECT {4+}\r\na\r\nb",
-            "SELECT {2+}\r\n\u{f6}",
+            "SELECT \u{f6}",
+            "SELECT \"a\u{85}b\"",
             "RENAME a",
             "SELECT \"a\tb\"",
             "STATUS a ()",

@@ -1,6 +1,6 @@
 //! The responses that P-IMAP adds (P-IMAP 5.1.4, 5.2.1, 5.2.2, 5.2.3).
 
-use super::string::{write_astring, write_list, write_quoted, write_string, write_word};
+use super::string::{write_astring, write_list, write_mailbox, write_quoted, write_string, write_word};
 use crate::search::{LiteralForm, write_criteria};
 use crate::syntax::is_quotable;
 use pimap_types::response::PreferenceValue;
@@ -38,7 +38,7 @@ fn write_preference(name: &str, value: &PreferenceValue, out: &mut Vec<u8>) {
                 Some(mailbox) if mailbox.as_str().eq_ignore_ascii_case("ALL") => {
                     write_quoted(mailbox.as_str().as_bytes(), out);
                 }
-                Some(mailbox) => write_astring(mailbox.as_str().as_bytes(), out),
+                Some(mailbox) => write_mailbox(mailbox, out),
             }
             out.push(b' ');
             write_word(kind.as_bytes(), out);

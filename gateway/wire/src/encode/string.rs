@@ -1,7 +1,7 @@
 //! The strings of RFC 3501 9, written so that whatever they hold stays inside of them.
 
 use crate::syntax::{is_astring_char, is_atom_char, is_quotable};
-use pimap_types::UidRanges;
+use pimap_types::{MailboxName, UidRanges};
 use std::fmt::Display;
 use std::io::Write;
 
@@ -17,6 +17,22 @@ pub fn write_astring(text: &[u8], out: &mut Vec<u8>) {
     } else {
         write_string(text, out);
     }
+}
+
+/// A mailbox's name: an astring; beyond ASCII a quoted string in UTF-8, which only those are told who enabled it (RFC 6855 3).
+pub(super) fn write_mailbox(name: &MailboxName, out: &mut Vec<u8>) {
+    let name = name.as_str();
+    if name.is_ascii() || name.chars().any(char::is_control) {
+        return write_astring(name.as_bytes(), out);
+    }
+    out.push(b'"');
+    for byte in name.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
 }
 
 /// A quoted string or a literal. NUL can be in neither and is left out.

@@ -99,7 +99,8 @@ fn bad_programs() {
         "HEADER \"\" x",
         "FROM",
         "FROM \u{f6}",
-        "TEXT {2+}\r\n\u{f6}",
+        "CHARSET US-ASCII TEXT {2+}\r\n\u{f6}",
+        "CHARSET UTF-8 TEXT \"\u{f6}\"",
         "UID",
         "UID 0",
         "0",
@@ -110,8 +111,12 @@ fn bad_programs() {
     ] {
         assert_eq!(program(text), Err(Status::Bad), "{text:?}");
     }
-    let invalid = parse_search_program(b"CHARSET UTF-8 TEXT {1+}\r\n\xff").expect_err("not UTF-8");
-    assert_eq!(invalid.status, Status::Bad);
+    for text in [&b"CHARSET UTF-8 TEXT {1+}\r\n\xff"[..], b"TEXT \"\xff\"", b"TEXT \"\xed\xa0\x80\""] {
+        let invalid = parse_search_program(text).expect_err("not UTF-8");
+        assert_eq!(invalid.status, Status::Bad);
+    }
+    // Without a charset it is for the account to say whether UTF-8 was enabled (RFC 6855 3).
+    assert_eq!(program("TEXT \"\u{f6}\""), program("CHARSET UTF-8 TEXT {2+}\r\n\u{f6}"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use pimap_account::contract::AppendRules;
 use pimap_types::Code;
-use pimap_types::append::{AppendPart, AppendPiece};
+use pimap_types::append::{AppendPart, AppendPiece, Within};
 use pimap_types::limits::APPEND_PARTS_MAX;
 use pimap_wire::decode::append_parts;
 use pimap_wire::frame::{CommandBytes, Frame, Framer, Rejection};
@@ -17,8 +17,8 @@ use tokio::sync::mpsc::{OwnedPermit, Sender, error::SendError};
 pub(super) struct Message {
     /// The handset waits for `+` before it sends the message.
     pub(super) synchronizing: bool,
-    /// It is a text of CATENATE.
-    pub(super) catenating: bool,
+    /// What stands around it.
+    pub(super) within: Within,
     stage: Stage,
 }
 
@@ -42,8 +42,8 @@ struct Flow {
     /// Nothing follows what is ready.
     last: bool,
     rules: Arc<AppendRules>,
-    /// Within the list of CATENATE.
-    catenating: bool,
+    /// What stands around the literal.
+    within: Within,
     /// Parts so far.
     parts: usize,
 }
@@ -62,10 +62,10 @@ pub(super) enum Pumped {
 
 impl Message {
     pub(super) fn new(synchronizing: bool) -> Self {
-        Self { synchronizing, catenating: false, stage: Stage::Offered }
+        Self { synchronizing, within: Within::Command, stage: Stage::Offered }
     }
 
-    /// Upstream takes the message: from now on it flows. `catenating`: it is the first text of a CATENATE.
+    /// Upstream takes the message: from now on it flows.
     pub(super) fn flow_to(&mut self, to: Sender<AppendPiece>, rules: Arc<AppendRules>, framer: &mut Framer) {
         framer.accept_append();
         self.stage = Stage::Flowing(Flow {
@@ -75,7 +75,7 @@ impl Message {
             ready: VecDeque::new(),
             last: false,
             rules,
-            catenating: self.catenating,
+            within: self.within,
             parts: 0,
         });
     }
@@ -124,8 +124,9 @@ impl Flow {
                 Pumped::Moved
             }
             Some(Frame::AppendPart { text, literal }) => self.go_on(&text, literal, framer),
-            Some(Frame::AppendEnd) if self.catenating => {
-                self.give_up("CLIENTBUG".to_owned(), "the list of CATENATE is not closed".to_owned())
+            Some(Frame::AppendEnd) if self.within.unclosed().is_some() => {
+                let text = self.within.unclosed().unwrap_or_default();
+                self.give_up("CLIENTBUG".to_owned(), text.to_owned())
             }
             Some(Frame::AppendEnd) => {
                 self.ready.extend(self.held.take().map(AppendPiece::Bytes));
@@ -162,7 +163,7 @@ impl Flow {
                 return self.give_up(code, text);
             }
         };
-        self.catenating = matches!(parts.last(), Some(AppendPart::Text { .. }));
+        self.within = Within::of(&parts);
         self.ready.extend(self.held.take().map(AppendPiece::Bytes));
         self.ready.push_back(AppendPiece::Parts(parts));
         match literal {
@@ -178,8 +179,8 @@ impl Flow {
     }
 
     fn checked(&mut self, text: &CommandBytes) -> Result<Vec<AppendPart>, (String, String)> {
-        let parts = append_parts(text, self.catenating)
-            .map_err(|error| (word(error.code), error.text.into_owned()))?;
+        let parts =
+            append_parts(text, self.within).map_err(|error| (word(error.code), error.text.into_owned()))?;
         self.parts = self.parts.saturating_add(parts.len());
         if self.parts > APPEND_PARTS_MAX {
             return Err(("LIMIT".to_owned(), "too many parts".to_owned()));

@@ -7,7 +7,7 @@ use crate::drive::link::Link;
 use crate::drive::mail::{AccountHandle, Mail, Membership};
 use pimap_account::Input;
 use pimap_account::contract::{CommandInput, Open, OpenBy, TransportKind};
-use pimap_types::append::AppendPart;
+use pimap_types::append::Within;
 use pimap_types::command::Login;
 use pimap_types::limits::LOGINS_REFUSED_MAX;
 use pimap_types::{Code, Command, Response, Status, Tag};
@@ -75,7 +75,7 @@ impl<L: Link> Conversation<L> {
             }
         };
         if let (Some(message), Command::Append(append)) = (&mut message, &command) {
-            message.catenating = matches!(append.parts.last(), Some(AppendPart::Text { .. }));
+            message.within = Within::of(&append.parts);
         }
         if matches!(self.phase, Phase::LoggedOut) {
             if let Some(message) = message {

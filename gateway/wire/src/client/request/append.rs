@@ -31,6 +31,8 @@ pub(super) fn parts(out: &mut Writer, parts: &[AppendPart]) -> Result<(), Unenco
                     out.string(date.as_bytes())?;
                 }
             }
+            AppendPart::Utf8 { .. } => out.raw(" UTF8 (~"),
+            AppendPart::EndUtf8 | AppendPart::EndCatenate => out.raw(")"),
             AppendPart::Literal { binary, .. } => out.raw(if *binary { " ~" } else { " " }),
             AppendPart::Catenate => out.raw(" CATENATE ("),
             AppendPart::Text { .. } => out.raw(if first_in_list { "TEXT " } else { " TEXT " }),
@@ -38,7 +40,6 @@ pub(super) fn parts(out: &mut Writer, parts: &[AppendPart]) -> Result<(), Unenco
                 out.raw(if first_in_list { "URL " } else { " URL " });
                 out.string(url.as_bytes())?;
             }
-            AppendPart::EndCatenate => out.raw(")"),
         }
         first_in_list = *part == AppendPart::Catenate;
     }

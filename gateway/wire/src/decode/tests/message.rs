@@ -1,6 +1,7 @@
 //! Commands on messages, and APPEND.
 
 use super::*;
+use pimap_types::append::Within;
 use pimap_types::command::FetchModifiers;
 use pimap_types::search::{PartialRange, ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm};
 
@@ -243,7 +244,8 @@ fn append_in_parts() {
     let many = format!("CATENATE ({})", ["URL a"; 5_000].join(" "));
     assert_eq!(head(&many), Err((Status::No, Some(Code::word("LIMIT")))));
     let more = |text: &str, catenating| {
-        append_parts(&CommandBytes::new(Bytes::from(format!("{text}\r\n"))), catenating)
+        let within = if catenating { Within::Catenate } else { Within::Command };
+        append_parts(&CommandBytes::new(Bytes::from(format!("{text}\r\n"))), within)
             .map_err(|error| error.status)
     };
     assert_eq!(more(" {4+}", false), Ok(vec![message(), Literal { size: 4, binary: false }]));
