@@ -1,8 +1,13 @@
-//! Filters, where the server is no help.
+//! Filters where the server is no help, and what looks like a search or a flag and is none.
 
 use super::play;
 
 #[test]
 fn unsearchable() {
     play("filter-unsearchable.pimap");
+}
+
+#[test]
+fn labels() {
+    play("gmail-labels.pimap");
 }
