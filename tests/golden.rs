@@ -195,8 +195,23 @@ fn f19_delete_hidden() {
 }
 
 #[test]
+fn f19_elsewhere() {
+    play("f19-elsewhere.pimap");
+}
+
+#[test]
+fn f19_elsewhere_poor() {
+    play("f19-elsewhere-poor.pimap");
+}
+
+#[test]
 fn f19_rename() {
     play("f19-rename.pimap");
+}
+
+#[test]
+fn f20_elsewhere() {
+    play("f20-elsewhere.pimap");
 }
 
 #[test]
@@ -443,6 +458,11 @@ fn search_beyond() {
 #[test]
 fn searchres() {
     play("searchres.pimap");
+}
+
+#[test]
+fn searchres_two() {
+    play("searchres-two.pimap");
 }
 
 #[test]

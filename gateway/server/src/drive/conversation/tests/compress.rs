@@ -137,3 +137,82 @@ async fn empty_blocks_are_silence() {
     tokio::time::timeout(Duration::from_secs(7_200), flood).await.expect("it ended");
     assert_eq!(began.elapsed().as_secs() / 60, 30);
 }
+
+/// Numbers from a seed (SplitMix64).
+fn below(state: &mut u64, end: usize) -> usize {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    ((mixed ^ (mixed >> 27)) % end as u64) as usize
+}
+
+/// What is said, and the end of what is heard before more is said.
+fn steps(state: &mut u64) -> Vec<(String, String)> {
+    let mut steps = Vec::new();
+    for n in 0..8 {
+        let size = below(state, 30_000);
+        let filler = ["z", "word \r\n"][below(state, 2)].repeat(size / 7 + 1);
+        let told = |verb: &str| format!("t{n} OK {verb} completed\r\n");
+        match below(state, 7) {
+            0 => steps.push((format!("t{n} CAPABILITY\r\n"), told("CAPABILITY"))),
+            1 => steps.push((format!("t{n} NONSENSE {}\r\n", "x".repeat(size)), "\r\n".to_owned())),
+            2 => steps.push((
+                format!("t{n} APPEND INBOX {{{}+}}\r\n{filler}\r\n", filler.len()),
+                format!("t{n} OK "),
+            )),
+            3 => {
+                steps.push((
+                    format!("t{n} APPEND INBOX {{{}}}\r\n", filler.len()),
+                    "+ Ready for literal data\r\n".to_owned(),
+                ));
+                steps.push((format!("{filler}\r\n"), format!("t{n} OK ")));
+            }
+            4 => {
+                // What is told unasked is a group of its own, and can be read when it comes.
+                steps.push((format!("t{n} IDLE\r\n"), "* OK Still here\r\n".to_owned()));
+                steps.push(("DONE\r\n".to_owned(), told("IDLE")));
+            }
+            5 => steps.push((format!("s{n} NOOP\r\nt{n} NOOP\r\n"), told("NOOP"))),
+            _ => steps.push((format!("t{n} NOOP\r\n"), told("NOOP"))),
+        }
+    }
+    steps
+}
+
+/// The same is said through COMPRESS as without, wherever both streams are cut and flushed; and every answer can be read before
+/// anything more is said, which is what flushing with each of them means.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_does_not_depend_on_where_the_stream_is_cut() {
+    for seed in 0..12 {
+        let mut state = seed;
+        let steps = steps(&mut state);
+        let (plain, compressed) = (Bench::new(), Bench::new());
+        // One after the other: time goes on while one of them idles.
+        let mut handset = logged_in(&plain).await;
+        let mut expected = Vec::new();
+        for (said, end) in &steps {
+            handset.send(said).await;
+            expected.push(handset.until(end).await);
+        }
+        let mut packed = Packed::new(logged_in(&compressed).await).await;
+        for ((said, end), expected) in steps.iter().zip(expected) {
+            let (first, second) = said.split_at(below(&mut state, said.len()));
+            let mut octets = Vec::with_capacity(2 * said.len() + 128);
+            let flush = [FlushCompress::None, FlushCompress::Sync, FlushCompress::Full][below(&mut state, 3)];
+            packed.compress.compress_vec(first.as_bytes(), &mut octets, flush).expect("packed");
+            packed
+                .compress
+                .compress_vec(second.as_bytes(), &mut octets, FlushCompress::Sync)
+                .expect("packed");
+            let mut rest = &octets[..];
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at((1 + below(&mut state, 600)).min(rest.len()));
+                packed.stream.write_all(now).await.expect("written");
+                tokio::task::yield_now().await;
+                rest = later;
+            }
+            assert_eq!(packed.until(end).await, expected, "seed {seed}: {}", &said[..said.len().min(60)]);
+        }
+        let kept = |bench: &Bench| bench.mail.appended.lock().expect("lock").clone();
+        assert_eq!(kept(&compressed), kept(&plain), "seed {seed}");
+    }
+}
