@@ -27,6 +27,8 @@ enum Heard {
     Refused(&'static str),
     /// These untagged lines, and OK.
     Told(&'static [&'static str]),
+    /// One untagged line that begins so, and OK.
+    Begins(&'static str),
     /// A part of a message, and then nothing more: neither a tagged line nor an end in good order.
     Cut,
 }
@@ -78,6 +80,13 @@ fn lies() -> Vec<Case> {
     let tag = || Answer::lines(&["* SEARCH 1", "A999 OK done", "{tag} OK x"]);
     let zero = || Answer::lines(&["* 0 EXPUNGE", "* SEARCH 1", "{tag} OK x"]);
     let high = || Answer::lines(&["* 1 FETCH (UID 1 MODSEQ (9223372036854775808999))", "{tag} OK x"]);
+    // imap-proto#90: nesting that a recursive parser follows to the end of its stack. Nobody parses it here.
+    let deep = || {
+        let nested =
+            [b"* 2 FETCH (UID 2 BODYSTRUCTURE ".to_vec(), vec![b'('; 400_000], vec![b')'; 400_000]].concat();
+        Answer::Say([nested, b")\r\n{tag} OK x\r\n".to_vec()].concat())
+    };
+    let nested = Heard::Begins("* 2 FETCH (UID 2 BODYSTRUCTURE ((((");
     let preauth = || Answer::lines(&["* PREAUTH welcome", "{tag} OK x"]);
     let both = Heard::Told(&["* 1 FETCH (UID 1 FLAGS ())", "* 2 FETCH (UID 3 FLAGS ())"]);
     let four = Heard::Told(&[
@@ -118,6 +127,7 @@ fn lies() -> Vec<Case> {
         case("foreign-tag", "UID SEARCH TEXT", tag, SEARCH, BUG),
         case("expunge-zero", "UID SEARCH TEXT", zero, SEARCH, BUG),
         case("mod-sequence", "UID SEARCH TEXT", high, SEARCH, BUG),
+        case("deep-structure", "UID FETCH 2", deep, "UID FETCH 2 (BODYSTRUCTURE)", nested),
         case("preauth", "UID SEARCH TEXT", preauth, SEARCH, BUG),
     ]
 }
@@ -184,6 +194,9 @@ fn check(case: &Case, lines: &[String], whole: bool, road: &str) {
                 lines[from + 1..].iter().filter(|line| line.starts_with("* ")).collect();
             heard.sort();
             assert_eq!(heard, *untagged, "{}", told());
+        }
+        Heard::Begins(begins) => {
+            assert!(tagged("a ").starts_with("a OK") && lines[from + 1].starts_with(begins), "{}", told());
         }
         // How much of the message came is chance.
         Heard::Cut => assert_eq!(tagged("a "), "", "{}", told()),

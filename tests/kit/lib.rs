@@ -1,6 +1,7 @@
 //! The kit of the tests: real servers, plain clients and the reference handset.
 //!
-//! Holds whatever a test needs around the gateway: a real Dovecot ([`dovecot`]), servers of other makes ([`server`]), a plain
+//! Holds whatever a test needs around the gateway: a real Dovecot ([`dovecot`]), servers of other makes ([`server`]), an upstream that
+//! says what a test wants said ([`fake`]), a plain
 //! IMAP client that looks at them past the gateway ([`imap`]), a raw HTTP/1.1 client with every byte under control
 //! ([`http`]), the built gateway itself ([`gateway`]), the executable definition of law 1 ([`handset`], which [`phone`]
 //! puts on sockets) and the runner of golden transcripts ([`transcript`]). Refuses knowledge of the gateway's insides:
