@@ -23,7 +23,8 @@ pub async fn fetch(
     let (to, pieces) = mpsc::channel(PIECES_IN_FLIGHT_MAX);
     let asked = upstream.run(request, Carried::Fetch(to));
     let written = translate(pieces, &outbox, &numbers, mod_seqs.as_deref());
-    let (reply, written) = tokio::join!(asked, written);
+    // In this order: who fills the channel has had its turn when the other finds nothing in it.
+    let (reply, written) = tokio::join!(biased; asked, written);
     match (reply, written) {
         (UpstreamReply::Ok(_) | UpstreamReply::Refused { .. }, Err(Gone)) => {
             UpstreamReply::Failed(UpstreamFault::Cancelled)
@@ -168,6 +169,27 @@ mod tests {
         let (result, ()) = tokio::join!(translating, interrupting);
         assert_eq!(result, Ok(()));
         assert_eq!(written(&outbox).await, "c)\r\n* 2 EXISTS\r\n");
+    }
+
+    /// What upstream has at hand is one packet, however little the channel holds at a time.
+    #[tokio::test]
+    async fn messages_at_hand_go_together() {
+        let (to, pieces) = mpsc::channel(PIECES_IN_FLIGHT_MAX);
+        let outbox = Outbox::default();
+        let numbers = numbers(&[1, 2, 3]);
+        let upstream = async {
+            for n in 1..=3 {
+                to.send(FetchPiece::Start(uid(n))).await.expect("sent");
+                to.send(FetchPiece::Bytes("FLAGS ()".into())).await.expect("sent");
+                to.send(FetchPiece::End).await.expect("sent");
+            }
+            drop(to);
+        };
+        let translating = translate(pieces, &outbox, &numbers, None);
+        let ((), result, first) = tokio::join!(biased; upstream, translating, written(&outbox));
+        assert_eq!(result, Ok(()));
+        let all = "* 1 FETCH (FLAGS ())\r\n* 2 FETCH (FLAGS ())\r\n* 3 FETCH (FLAGS ())\r\n";
+        assert_eq!(first, all);
     }
 
     /// Lines do not wait for the end of a FETCH: where one message ends and the next has begun, they come between the two.
