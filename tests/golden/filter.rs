@@ -8,6 +8,11 @@ fn unsearchable() {
 }
 
 #[test]
+fn f53_restored() {
+    play("f53-restored.pimap");
+}
+
+#[test]
 fn labels() {
     play("gmail-labels.pimap");
 }

@@ -206,6 +206,9 @@ impl Account {
             return;
         }
         mirror.version += 1;
+        for atom in &mut mirror.atoms {
+            atom.arrived(uid);
+        }
         let before = mirror.mod_seqs.highest();
         mirror.mod_seqs.touch(uid);
         mirror.uid_next = mirror.uid_next.max(uid.get().saturating_add(1));

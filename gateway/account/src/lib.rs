@@ -13,6 +13,7 @@ pub mod account;
 mod announce;
 pub mod append;
 mod apply;
+mod atoms;
 pub mod capability;
 mod command;
 mod connection;

@@ -77,6 +77,40 @@ impl Atom {
         self.matches.remove(uid);
         self.refused.remove(uid);
     }
+
+    /// A message is there that was not. Below what is evaluated, or being asked, it comes back from wherever it was (F53): nobody
+    /// has asked about it, and all from there on is asked again.
+    pub(crate) fn arrived(&mut self, uid: Uid) {
+        self.through = self.through.min(uid.get().saturating_sub(1));
+        self.asked.take_if(|(_, through)| uid.get() <= *through);
+    }
+
+    /// What the question under way asks about, once it is answered: the UIDs, and the last of them.
+    pub(crate) fn answered(&mut self) -> Option<(UidRanges, u32)> {
+        let (_, through) = self.asked.take()?;
+        Some((UidRanges::from_pairs([(self.through.saturating_add(1), through)]), through))
+    }
+
+    /// The server said of these that they match, and no others among those it was asked about.
+    pub(crate) fn learn(&mut self, asked: &UidRanges, through: u32, matching: &UidRanges) {
+        self.unlearn(asked);
+        // No more than the mirror holds: it fits.
+        let _ = self.matches.insert_ranges(matching);
+        self.through = through;
+    }
+
+    /// The server will not say it of these.
+    pub(crate) fn give_up(&mut self, asked: &UidRanges, through: u32, there: &UidRanges) {
+        self.unlearn(asked);
+        let _ = self.refused.insert_ranges(there);
+        self.through = through;
+    }
+
+    /// What was said of them before holds no more.
+    fn unlearn(&mut self, asked: &UidRanges) {
+        self.matches.remove_ranges(asked);
+        self.refused.remove_ranges(asked);
+    }
 }
 
 impl Mirror {
@@ -200,3 +234,6 @@ impl Mirror {
         Some((last, upstream_program(&atom.key, &wanted)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,12 @@
 use crate::account::{Account, Question};
 use crate::connection::{Ending, Owner};
 use crate::contract::{Carry, Count, Output};
-use crate::mirror::{Atom, Mirror};
-use crate::verdict::ActiveFilter;
+use crate::mirror::Mirror;
 use pimap_filters::ChangeKind;
 use pimap_types::upstream::{Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest};
-use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid, UidRanges};
+use pimap_types::{Code, DeviceId, MailboxName, Status, Ticket, Uid};
 use pimap_view::UidSet;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// Whether a mailbox can serve a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -141,75 +139,6 @@ impl Account {
             self.drop_mirror(mailbox);
         }
         self.sync_faults.insert(mailbox.clone(), (asked, fault));
-    }
-
-    /// Asks upstream for the atoms of filters that still lack verdicts, one question an atom and burst.
-    pub(crate) fn ask_atoms(&mut self, mailbox: &MailboxName) {
-        let wanted: Vec<ActiveFilter> = self
-            .devices
-            .values()
-            .filter_map(|d| d.verdicts.get(mailbox))
-            .flat_map(|v| v.filters().map(ActiveFilter::clone))
-            .collect();
-        let Some(mirror) = self.mirrors.get_mut(mailbox).filter(|m| m.uid_validity.is_some()) else { return };
-        // Atoms that no filter names any more go, so that filters made and remade leave nothing behind.
-        let names = |atom: &Atom, f: &ActiveFilter| {
-            atom.charset == f.charset && f.filter.upstream_atoms().contains(&atom.key)
-        };
-        mirror.atoms.retain(|atom| atom.asked.is_some() || wanted.iter().any(|f| names(atom, f)));
-        let mut used = BTreeSet::new();
-        for filter in &wanted {
-            for key in filter.filter.upstream_atoms() {
-                used.insert(mirror.atom(&filter.charset, key));
-            }
-        }
-        for index in used {
-            let Some(mirror) = self.mirrors.get(mailbox) else { return };
-            let Some(atom) = mirror.atoms.get(index) else { continue };
-            let (Some((through, program)), Some(at)) = (mirror.atom_question(atom), mirror.at(mailbox))
-            else {
-                continue;
-            };
-            let request = UpstreamRequest::Search(at, atom.charset.clone(), program);
-            let ticket = self.ask(request, Carry::Nothing, Question::Atom(mailbox.clone()));
-            if let Some(atom) = self.mirrors.get_mut(mailbox).and_then(|m| m.atoms.get_mut(index)) {
-                atom.asked = Some((ticket, through));
-            }
-        }
-        self.judge_waiting(mailbox);
-    }
-
-    /// Upstream's verdicts on an atom.
-    pub(crate) fn atom_answered(&mut self, mailbox: &MailboxName, ticket: Ticket, reply: UpstreamReply) {
-        self.moved.insert(mailbox.clone());
-        let asked_by = self.asked;
-        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
-        let asked_by_it = |atom: &&mut Atom| atom.asked.is_some_and(|(asked, _)| asked == ticket);
-        let Some(atom) = mirror.atoms.iter_mut().find(asked_by_it) else { return };
-        let Some((_, through)) = atom.asked.take() else { return };
-        let asked = UidRanges::from_pairs([(atom.through.saturating_add(1), through)]);
-        match reply {
-            UpstreamReply::Ok(Data::Uids(uids)) => {
-                let new = mirror.uids.intersect_ranges(&uids.intersection(&asked));
-                // No more than the mirror holds: it fits.
-                let _ = atom.matches.insert_ranges(&new);
-                atom.through = through;
-                self.ask_atoms(mailbox);
-            }
-            UpstreamReply::Failed(UpstreamFault::UidValidityChanged) => self.sync(mailbox),
-            UpstreamReply::Refused { .. } => {
-                // The server cannot search for this, and is not asked for ever: what it was asked about passes neither the
-                // term nor its opposite. (A NO for a body search that takes too long is the operator's to see; the message
-                // stays hidden, never wrongly shown.)
-                let _ = atom.refused.insert_ranges(&mirror.uids.intersect_ranges(&asked));
-                atom.through = through;
-                self.ask_atoms(mailbox);
-            }
-            UpstreamReply::Ok(_) | UpstreamReply::Failed(_) => {
-                // Asked again with the next burst, or by a command that needs it; commands that wait are told.
-                self.sync_faults.insert(mailbox.clone(), (asked_by, UpstreamFault::Unavailable));
-            }
-        }
     }
 
     /// A fact from the watching connection.

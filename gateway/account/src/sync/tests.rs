@@ -8,7 +8,7 @@ use pimap_types::mod_seq::SelectParameters;
 use pimap_types::upstream::{Announced, Delta, Synced};
 use pimap_types::{
     AccountKey, Command, ConnectionId, Date, Flags, MessageFacts, ModSeq, Response, Tag, Timestamp,
-    UidValidity,
+    UidRanges, UidValidity,
 };
 use std::sync::Arc;
 

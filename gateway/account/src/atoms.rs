@@ -1,0 +1,77 @@
+//! Atoms: the parts of filters that upstream evaluates, each once per message (F23). What is asked of it, and what its answers mean.
+
+use crate::account::{Account, Question};
+use crate::contract::Carry;
+use crate::mirror::Atom;
+use crate::verdict::ActiveFilter;
+use pimap_types::upstream::{Data, UpstreamFault, UpstreamReply, UpstreamRequest};
+use pimap_types::{MailboxName, Ticket};
+use std::collections::BTreeSet;
+
+impl Account {
+    /// Asks upstream for the atoms of filters that still lack verdicts, one question an atom and burst.
+    pub(crate) fn ask_atoms(&mut self, mailbox: &MailboxName) {
+        let wanted: Vec<ActiveFilter> = self
+            .devices
+            .values()
+            .filter_map(|d| d.verdicts.get(mailbox))
+            .flat_map(|v| v.filters().map(ActiveFilter::clone))
+            .collect();
+        let Some(mirror) = self.mirrors.get_mut(mailbox).filter(|m| m.uid_validity.is_some()) else { return };
+        // Atoms that no filter names any more go, so that filters made and remade leave nothing behind.
+        let names = |atom: &Atom, f: &ActiveFilter| {
+            atom.charset == f.charset && f.filter.upstream_atoms().contains(&atom.key)
+        };
+        mirror.atoms.retain(|atom| atom.asked.is_some() || wanted.iter().any(|f| names(atom, f)));
+        let mut used = BTreeSet::new();
+        for filter in &wanted {
+            for key in filter.filter.upstream_atoms() {
+                used.insert(mirror.atom(&filter.charset, key));
+            }
+        }
+        for index in used {
+            let Some(mirror) = self.mirrors.get(mailbox) else { return };
+            let Some(atom) = mirror.atoms.get(index) else { continue };
+            let (Some((through, program)), Some(at)) = (mirror.atom_question(atom), mirror.at(mailbox))
+            else {
+                continue;
+            };
+            let request = UpstreamRequest::Search(at, atom.charset.clone(), program);
+            let ticket = self.ask(request, Carry::Nothing, Question::Atom(mailbox.clone()));
+            if let Some(atom) = self.mirrors.get_mut(mailbox).and_then(|m| m.atoms.get_mut(index)) {
+                atom.asked = Some((ticket, through));
+            }
+        }
+        self.judge_waiting(mailbox);
+    }
+
+    /// Upstream's verdicts on an atom.
+    pub(crate) fn atom_answered(&mut self, mailbox: &MailboxName, ticket: Ticket, reply: UpstreamReply) {
+        self.moved.insert(mailbox.clone());
+        let asked_by = self.asked;
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
+        let asked_by_it = |atom: &&mut Atom| atom.asked.is_some_and(|(asked, _)| asked == ticket);
+        let Some(atom) = mirror.atoms.iter_mut().find(asked_by_it) else { return };
+        let Some((asked, through)) = atom.answered() else { return };
+        match reply {
+            UpstreamReply::Ok(Data::Uids(uids)) => {
+                let matching = mirror.uids.intersect_ranges(&uids.intersection(&asked));
+                atom.learn(&asked, through, &matching);
+                self.ask_atoms(mailbox);
+            }
+            UpstreamReply::Failed(UpstreamFault::UidValidityChanged) => self.sync(mailbox),
+            UpstreamReply::Refused { .. } => {
+                // The server cannot search for this, and is not asked for ever: what it was asked about passes neither the
+                // term nor its opposite. (A NO for a body search that takes too long is the operator's to see; the message
+                // stays hidden, never wrongly shown.)
+                let there = mirror.uids.intersect_ranges(&asked);
+                atom.give_up(&asked, through, &there);
+                self.ask_atoms(mailbox);
+            }
+            UpstreamReply::Ok(_) | UpstreamReply::Failed(_) => {
+                // Asked again with the next burst, or by a command that needs it; commands that wait are told.
+                self.sync_faults.insert(mailbox.clone(), (asked_by, UpstreamFault::Unavailable));
+            }
+        }
+    }
+}

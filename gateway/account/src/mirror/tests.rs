@@ -1,0 +1,59 @@
+//! Atoms, and messages that come back under their UIDs.
+
+use super::*;
+
+fn uid(n: u32) -> Uid {
+    Uid::new(n).expect("not zero")
+}
+
+fn ranges(pairs: &[(u32, u32)]) -> UidRanges {
+    UidRanges::from_pairs(pairs.iter().copied())
+}
+
+/// An atom of a mailbox of ten messages, all of which it matches.
+fn atom() -> Atom {
+    let mut mirror = Mirror::new(ModSeqs::starting(1));
+    let index = mirror.atom(&None, &SearchKey::All);
+    let mut atom = mirror.atoms.swap_remove(index);
+    atom.learn(&ranges(&[(1, 10)]), 10, &ranges(&[(1, 10)]));
+    atom
+}
+
+/// A message that came back may be another one: nothing is known of it, and what is said of it then is what counts.
+#[test]
+fn a_message_that_comes_back_is_asked_about_again() {
+    let mut atom = atom();
+    atom.forget(uid(4));
+    atom.arrived(uid(4));
+    assert_eq!(atom.through, 3);
+    atom.asked = Some((Ticket(1), 10));
+    let (asked, through) = atom.answered().expect("it is asked");
+    assert_eq!(asked, ranges(&[(4, 10)]));
+    atom.learn(&asked, through, &ranges(&[(4, 6)]));
+    assert_eq!((atom.through, atom.answer(uid(3)), atom.answer(uid(4))), (10, Some(true), Some(true)));
+    assert_eq!(atom.answer(uid(7)), Some(false), "what it matched before is not what it matches");
+}
+
+/// The question under way was asked before the message was there: its answer says nothing of it.
+#[test]
+fn a_question_that_a_message_came_under_is_void() {
+    let mut atom = atom();
+    atom.asked = Some((Ticket(1), 20));
+    atom.arrived(uid(21));
+    assert_eq!((atom.asked, atom.through), (Some((Ticket(1), 20)), 10), "it is above the question");
+    atom.arrived(uid(15));
+    assert_eq!((atom.asked, atom.through), (None, 10));
+    atom.asked = Some((Ticket(2), 21));
+    atom.arrived(uid(2));
+    assert_eq!((atom.asked, atom.through), (None, 1));
+}
+
+/// What a server would not say once it may say the next time, and the other way round.
+#[test]
+fn the_last_word_counts() {
+    let mut atom = atom();
+    atom.give_up(&ranges(&[(1, 10)]), 10, &ranges(&[(1, 10)]));
+    assert_eq!(atom.answer(uid(1)), None);
+    atom.learn(&ranges(&[(1, 10)]), 10, &ranges(&[(1, 1)]));
+    assert_eq!((atom.answer(uid(1)), atom.answer(uid(2))), (Some(true), Some(false)));
+}
