@@ -13,6 +13,11 @@ fn f53_restored() {
 }
 
 #[test]
+fn refused() {
+    play("filter-refused.pimap");
+}
+
+#[test]
 fn labels() {
     play("gmail-labels.pimap");
 }

@@ -60,15 +60,14 @@ impl Account {
                 self.ask_atoms(mailbox);
             }
             UpstreamReply::Failed(UpstreamFault::UidValidityChanged) => self.sync(mailbox),
-            UpstreamReply::Refused { .. } => {
+            UpstreamReply::Refused { code, .. } if atom.is_final(code.as_deref()) => {
                 // The server cannot search for this, and is not asked for ever: what it was asked about passes neither the
-                // term nor its opposite. (A NO for a body search that takes too long is the operator's to see; the message
-                // stays hidden, never wrongly shown.)
+                // term nor its opposite. The messages stay hidden, never wrongly shown.
                 let there = mirror.uids.intersect_ranges(&asked);
                 atom.give_up(&asked, through, &there);
                 self.ask_atoms(mailbox);
             }
-            UpstreamReply::Ok(_) | UpstreamReply::Failed(_) => {
+            UpstreamReply::Ok(_) | UpstreamReply::Refused { .. } | UpstreamReply::Failed(_) => {
                 // Asked again with the next burst, or by a command that needs it; commands that wait are told.
                 self.sync_faults.insert(mailbox.clone(), (asked_by, UpstreamFault::Unavailable));
             }

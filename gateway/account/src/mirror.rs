@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Flag reports remembered to recognise echoes; past it the next synchronisation settles them.
 pub(crate) const ECHOES_MAX: usize = 1_024;
 
+/// Refusals without a reason after which a server is taken at its word that it cannot search for something.
+const REFUSALS_MAX: u32 = 3;
+
 /// One mailbox of the complete repository.
 #[derive(Clone)]
 pub(crate) struct Mirror {
@@ -64,6 +67,8 @@ pub(crate) struct Atom {
     pub(crate) asked: Option<(Ticket, u32)>,
     /// Messages of which the server refused to say it.
     pub(crate) refused: UidSet,
+    /// How often it refused without a reason since it last answered.
+    pub(crate) refusals: u32,
 }
 
 impl Atom {
@@ -97,6 +102,21 @@ impl Atom {
         // No more than the mirror holds: it fits.
         let _ = self.matches.insert_ranges(matching);
         self.through = through;
+        self.refusals = 0;
+    }
+
+    /// Whether a refusal is the server's last word, by its code (RFC 5530): some trouble passes. Where there is no code it is asked
+    /// again a few times; a server that still refuses then is believed at once the next time.
+    pub(crate) fn is_final(&mut self, code: Option<&str>) -> bool {
+        const PASSING: [&str; 4] = ["UNAVAILABLE", "SERVERBUG", "INUSE", "LIMIT"];
+        let word = code.and_then(|code| code.split(' ').next());
+        match word {
+            Some(word) => !PASSING.iter().any(|passing| passing.eq_ignore_ascii_case(word)),
+            None => {
+                self.refusals = self.refusals.saturating_add(1);
+                self.refusals >= REFUSALS_MAX
+            }
+        }
     }
 
     /// The server will not say it of these.
@@ -218,6 +238,7 @@ impl Mirror {
                 through: 0,
                 asked: None,
                 refused: UidSet::new(),
+                refusals: 0,
             });
             self.atoms.len() - 1
         })

@@ -515,6 +515,19 @@ async fn a_charset_refused_is_told() {
     }
 }
 
+/// A search that the server does not know is one that it cannot do; a NO without a code may be of today.
+#[tokio::test]
+async fn a_search_the_server_does_not_know_is_told_from_one_that_it_refuses() {
+    let bad = |_| Answer::lines(&["{tag} BAD what is that?"]);
+    let no = |_| Answer::lines(&["{tag} NO not now"]);
+    let (_fake, account) = scripted(SORTING, "UID SEARCH", bad).await;
+    let (code, text) = (Some("CANNOT".to_owned()), "what is that?".to_owned());
+    assert_eq!(ask(&account, everything()).await, UpstreamReply::Refused { code, text, data: None });
+    let (_fake, account) = scripted(SORTING, "UID SEARCH", no).await;
+    let refused = UpstreamReply::Refused { code: None, text: "not now".to_owned(), data: None };
+    assert_eq!(ask(&account, everything()).await, refused);
+}
+
 /// What was not announced is not asked for.
 #[tokio::test]
 async fn a_server_that_cannot_sort() {

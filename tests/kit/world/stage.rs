@@ -17,6 +17,7 @@
 //! @ flag MAILBOX UID +\Seen · @ expunge MAILBOX UID… · @ empty MAILBOX
 //! @ pass SECONDS · @ crash · @ crash early · @ store fails
 //! @ upstream lost · @ upstream back · @ watcher lost
+//! @ upstream unsearchable · @ search refused CODE…     searches of content are refused: always, the next ones (`-`: without a code)
 //! @ hold store · @ release store                       batches wait
 //! @ store lost                                         the process dies, and nothing it had stored is left
 //! @ hold upstream · @ release upstream                 questions to upstream wait; events do not
@@ -191,6 +192,10 @@ impl Stage for WorldStage {
             ["upstream", "refuses"] => self.world.upstream.refuse(),
             ["upstream", "back"] => self.world.upstream.come_back(),
             ["upstream", "unsearchable"] => self.world.upstream.unsearchable = true,
+            ["search", "refused", ref codes @ ..] => {
+                let code = |word: &&str| Some((*word).to_owned()).filter(|word| word != "-");
+                self.world.upstream.search_refusals = codes.iter().map(code).collect();
+            }
             ["watcher", "deaf"] => self.world.upstream.deafen(),
             ["unmounted", times] => {
                 self.world.upstream.unmounted = times.parse().map_err(|_| "no number")?;

@@ -152,6 +152,8 @@ pub struct Upstream {
     pub race: Option<(MailboxName, u32, StoreChange)>,
     /// It refuses to search the content of mail.
     pub unsearchable: bool,
+    /// How the next searches of content are refused: the code, or none.
+    pub search_refusals: Vec<Option<String>>,
     watch: WatchList,
     /// The watching connection is up.
     watching: bool,
@@ -176,6 +178,7 @@ impl Upstream {
             events: VecDeque::new(),
             unmounted: 0,
             unsearchable: false,
+            search_refusals: Vec::new(),
             today: Date(0),
             race: None,
             watch: WatchList::default(),

@@ -57,3 +57,18 @@ fn the_last_word_counts() {
     atom.learn(&ranges(&[(1, 10)]), 10, &ranges(&[(1, 1)]));
     assert_eq!((atom.answer(uid(1)), atom.answer(uid(2))), (Some(true), Some(false)));
 }
+
+/// Trouble that passes is not the last word; what has no reason is believed when it is said again and again, until it is taken back.
+#[test]
+fn a_refusal_is_final_by_its_code() {
+    let mut atom = atom();
+    for passing in ["UNAVAILABLE", "SERVERBUG", "INUSE", "LIMIT", "unavailable for now"] {
+        assert!((0..9).all(|_| !atom.is_final(Some(passing))), "{passing}");
+    }
+    for lasting in ["CANNOT", "BADCHARSET (UTF-8)", "NOPERM", ""] {
+        assert!(atom.is_final(Some(lasting)), "{lasting}");
+    }
+    assert_eq!([(); 4].map(|()| atom.is_final(None)), [false, false, true, true]);
+    atom.learn(&ranges(&[(1, 10)]), 10, &ranges(&[]));
+    assert!(!atom.is_final(None));
+}

@@ -11,7 +11,7 @@ use pimap_types::number::Uid;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber, UidRanges};
 use pimap_types::upstream::{Data, FetchPiece, MailboxAt, UpstreamReply};
-use pimap_types::{Date, MessageFacts};
+use pimap_types::{Date, MessageFacts, Status};
 use pimap_wire::client::frame::Piece;
 use pimap_wire::client::request::{FetchArgument, Request, SET_BYTES_MAX, UidsArgument, split_set};
 use pimap_wire::client::response::{Condition, FetchFacts, UpstreamResponse};
@@ -95,8 +95,16 @@ pub(super) async fn search(
     }
     Ok(match search_plain(connection, charset, key).await? {
         Ok(found) => UpstreamReply::Ok(Data::Uids(found)),
-        Err(condition) => refused(condition, None),
+        Err(condition) => unsearchable(condition),
     })
+}
+
+/// A search that is refused. BAD says that the server does not know such a search, and never will (RFC 3501 7.1.3): unlike a NO
+/// without a code, which may be of today.
+pub(super) fn unsearchable(condition: Condition) -> UpstreamReply {
+    let unknown = condition.status == Status::Bad && condition.code_text.is_none();
+    let code_text = if unknown { Some("CANNOT".to_owned()) } else { condition.code_text.clone() };
+    refused(Condition { code_text, ..condition }, None)
 }
 
 /// A program that the server knows every word of; a refusal comes back.

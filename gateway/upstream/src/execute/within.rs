@@ -1,8 +1,8 @@
 //! OLDER and YOUNGER where the server lacks WITHIN, see [`crate::machine::within`]: a search by days, and the time of the messages that
 //! this leaves open.
 
-use super::read::{all_uids, search_plain};
-use super::{is_ok, refused, run_for};
+use super::read::{all_uids, search_plain, unsearchable};
+use super::{is_ok, run_for};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::within::{INTERVALS_MAX, Moment, Program};
@@ -39,11 +39,11 @@ pub(super) async fn search(
         let moment = Moment::ago(now, *seconds);
         let mut found = match search_plain(connection, None, &moment.certainly).await? {
             Ok(found) => found,
-            Err(condition) => return Ok(refused(condition, None)),
+            Err(condition) => return Ok(unsearchable(condition)),
         };
         match search_plain(connection, None, &moment.perhaps).await? {
             Ok(open) => found.extend(&received_since(connection, &open, moment.at).await?),
-            Err(condition) => return Ok(refused(condition, None)),
+            Err(condition) => return Ok(unsearchable(condition)),
         }
         younger.insert(*seconds, found);
     }
@@ -51,7 +51,7 @@ pub(super) async fn search(
     for key in &program.asked {
         match search_plain(connection, charset, key).await? {
             Ok(found) => answers.push(found),
-            Err(condition) => return Ok(refused(condition, None)),
+            Err(condition) => return Ok(unsearchable(condition)),
         }
     }
     Ok(UpstreamReply::Ok(Data::Uids(program.found(&all, answers, &younger))))

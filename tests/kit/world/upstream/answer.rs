@@ -52,6 +52,10 @@ impl Upstream {
             Search(_, _, program) if self.unsearchable && names_text(&program) => {
                 return Ok((refused(Some("CANNOT"), "no search of content"), Vec::new()));
             }
+            Search(_, _, program) if names_text(&program) && !self.search_refusals.is_empty() => {
+                let code = self.search_refusals.remove(0);
+                return Ok((refused(code.as_deref(), "not now"), Vec::new()));
+            }
             Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
             Sort(..) | Thread(..) if !self.traits.sort => return Err(UpstreamFault::Unsupported),
             Sort(at, criteria, _, program) => {
