@@ -3,7 +3,7 @@
 use super::play;
 use pimap_tests::transcript::play as play_text;
 use pimap_tests::world::stage::WorldStage;
-use pimap_types::limits::MOD_SEQ_MAILBOXES_PER_ACCOUNT_MAX as MAX;
+use pimap_types::limits::{LIST_STATUS_COUNTED_MAX as COUNTED_MAX, MOD_SEQ_MAILBOXES_PER_ACCOUNT_MAX as MAX};
 
 #[test]
 fn f39_expired() {
@@ -28,6 +28,46 @@ fn nq040_resync() {
 #[test]
 fn nq042_two_devices() {
     play("nq042-two-devices.pimap");
+}
+
+/// The bound of mailboxes that one LIST has to look at: of the rest the STATUS is left out, whatever makes the gateway look.
+#[test]
+fn too_many_mailboxes_counted_by_one_list() {
+    // One more than may be looked at; the server counts MESSAGES itself.
+    let all = COUNTED_MAX + 1;
+    for (upstream, item, told) in [
+        ("rich", "MESSAGES", all),
+        ("rich", "DELETED", COUNTED_MAX),
+        ("rich", "HIGHESTMODSEQ", COUNTED_MAX),
+        ("poor", "SIZE", COUNTED_MAX),
+    ] {
+        let mut names: Vec<String> = (1..=all).map(|n| format!("box/{n}")).collect();
+        names.sort();
+        let lists: String = names.iter().map(|name| format!("S: * LIST () \"/\" {name}\n")).collect();
+        let number = if item == "HIGHESTMODSEQ" { "1763805600000001" } else { "0" };
+        let status = |name: &String| format!("S: * STATUS {name} ({item} {number})\n");
+        let statuses: String = names.iter().take(told).map(status).collect();
+        let ending = match told == all {
+            true => "",
+            false => ", the status of some mailboxes left out",
+        };
+        let scene = format!(
+            r#"# upstream: {upstream}
+@ mailboxes {all}
+C: a LOGIN joe#P1 secret
+S: * SESSIONID $name
+S: a OK [CAPABILITY ...] LOGIN completed
+C: b LIST "" box/* RETURN (STATUS ({item}))
+{lists}{statuses}S: b OK LIST completed{ending}
+"#
+        );
+        let played = play_text(&scene, &mut WorldStage::default());
+        assert!(
+            played.is_ok(),
+            "{item}: {}",
+            played.err().map(|failure| failure.to_string()).unwrap_or_default()
+        );
+    }
 }
 
 /// The bound of mailboxes with mod-sequences: the one that was used longest ago is kept no more, and who comes back to it is told

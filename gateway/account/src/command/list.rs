@@ -9,7 +9,7 @@ use crate::contract::Carry;
 use crate::listing::{Listing, is_match, is_selectable};
 use crate::utf8;
 use pimap_types::limits::{LIST_ITEMS_MAX, LIST_STATUS_COUNTED_MAX, LIST_STATUS_MAX};
-use pimap_types::list::{List, ListPattern};
+use pimap_types::list::{List, ListPattern, StatusItem};
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{ConnectionId, Response, Status};
 
@@ -57,7 +57,7 @@ impl Account {
         since: u64,
     ) -> Progress {
         while let Some(mailbox) = listing.statuses.front().cloned() {
-            if self.counts_too_many(conn, &mut listing) {
+            if self.counts_too_many(conn, &list.returns.status, &mut listing) {
                 listing.statuses.pop_front();
                 continue;
             }
@@ -79,10 +79,9 @@ impl Account {
     }
 
     /// Whether this mailbox, whose messages would have to be counted here, is one too many for one command.
-    fn counts_too_many(&mut self, conn: ConnectionId, listing: &mut Listing) -> bool {
-        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return true };
+    fn counts_too_many(&mut self, conn: ConnectionId, items: &[StatusItem], listing: &mut Listing) -> bool {
         let Some(mailbox) = listing.statuses.front() else { return true };
-        if !self.is_filtered(&owner, mailbox) || self.mirrors.contains_key(mailbox) {
+        if self.mirrors.contains_key(mailbox) || !self.needs_mirror(conn, mailbox, items) {
             return false;
         }
         listing.counted += 1;

@@ -209,6 +209,17 @@ impl Account {
         live.map(|live| live.intersect_ranges(uids)).unwrap_or_default()
     }
 
+    /// Whether the mailbox has to be looked at for its numbers.
+    pub(super) fn needs_mirror(
+        &mut self,
+        conn: ConnectionId,
+        mailbox: &MailboxName,
+        items: &[StatusItem],
+    ) -> bool {
+        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return true };
+        items.contains(&StatusItem::HighestModSeq) || self.counts_itself(conn, &owner, mailbox, items)
+    }
+
     /// Whether the numbers are ours to count: a view filter hides messages, upstream cannot, or the connection is notified of the
     /// mailbox, where numbers from two sources would make UIDNEXT go back. Else upstream's are the truth.
     fn counts_itself(
