@@ -100,7 +100,7 @@ impl Account {
         }
         if named.is_some_and(|named| !self.bears_name(&owner, named)) {
             let text = "the tag names another session";
-            self.finish(conn, Ending::new(Status::No, Some(Code::word("CLIENTBUG")), text));
+            self.finish_unbegun(conn, Ending::new(Status::No, Some(Code::word("CLIENTBUG")), text));
         } else if !waits {
             self.set_out(conn);
         }

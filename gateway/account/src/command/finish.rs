@@ -22,6 +22,17 @@ pub(crate) struct Finished {
 
 impl Account {
     pub(crate) fn finish(&mut self, conn: ConnectionId, ending: Ending) {
+        let running = self.connections.get(&conn).and_then(|c| c.running.as_deref());
+        let selects = running.is_some_and(|r| matches!(r.task, Task::Command(Command::Select { .. })));
+        if selects && ending.status == Status::No {
+            // However it failed, no mailbox is selected after it (RFC 3501 6.3.1).
+            self.leave_mailbox(conn);
+        }
+        self.finish_unbegun(conn, ending);
+    }
+
+    /// Ends a command that was not for this session: whatever it is, nothing is done in it, and a mailbox stays selected.
+    pub(super) fn finish_unbegun(&mut self, conn: ConnectionId, ending: Ending) {
         let Some(c) = self.connections.get_mut(&conn) else { return };
         let Some(running) = c.running.take() else { return };
         let Task::Command(command) = running.task.clone() else { return };
@@ -29,10 +40,6 @@ impl Account {
         let Ending { status, code, text } = ending;
         let text = if text.is_empty() { format!("{} completed", command.name()).into() } else { text };
         self.record_answer(conn, &running, status, code.as_ref(), &text);
-        if matches!(command, Command::Select { .. }) && status == Status::No {
-            // However it failed, no mailbox is selected after it (RFC 3501 6.3.1).
-            self.leave_mailbox(conn);
-        }
         let departures = self.departures_after(conn, command);
         let silent = self.connections.get_mut(&conn).is_some_and(|c| std::mem::take(&mut c.silent));
         self.tell_elsewhere(conn);
@@ -214,3 +221,6 @@ fn code_text(code: &Code) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
