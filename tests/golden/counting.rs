@@ -26,6 +26,11 @@ fn nq040_resync() {
 }
 
 #[test]
+fn nq049_taken_over() {
+    play("nq049-taken-over.pimap");
+}
+
+#[test]
 fn nq042_two_devices() {
     play("nq042-two-devices.pimap");
 }

@@ -231,7 +231,8 @@ impl Account {
     }
 
     fn begin_command(&mut self, conn: ConnectionId, command: &Command, running: &mut Running) -> Progress {
-        if let Some(refusal) = self.refused_here(conn, command) {
+        // What is under way was allowed when it set out.
+        if let Some(refusal) = self.refused_here(conn, command).filter(|_| !running.is_tried_again()) {
             return refusal;
         }
         match command {

@@ -136,7 +136,13 @@ pub(crate) struct Conditional {
 impl Running {
     /// A change under way: it goes on whatever becomes of its connection, and is recorded (F14).
     pub(crate) fn is_changing(&self) -> bool {
-        self.intended && (self.ticket.is_some() || matches!(self.stage, Stage::Ending(_)))
+        self.intended
+            && (self.ticket.is_some() || matches!(self.stage, Stage::Ending(_)) || self.is_tried_again())
+    }
+
+    /// A conditional STORE between its tries: part of it is done.
+    pub(crate) fn is_tried_again(&self) -> bool {
+        self.conditional.again.is_some()
     }
 
     /// A change elsewhere that is, or may be, done by now: whatever became of the selected mailbox, its answer is owed.
