@@ -117,21 +117,34 @@ impl Account {
         self.begin_store(conn, target, change, since, running)
     }
 
-    /// OK, with what a conditional STORE left alone, named as the command named messages (RFC 7162 3.1.3).
+    /// OK, with what a conditional STORE left alone, named as the command named messages (RFC 7162 3.1.3). Where numbers mean nothing
+    /// any more what was left alone cannot be named, and OK without a name would be taken for all of it being done.
     fn stored_ending(&self, conn: ConnectionId, target: &Target, running: &Running) -> Ending {
-        let Some((owner, mailbox)) =
-            self.selected_of(conn).filter(|_| !running.conditional.modified.is_empty())
-        else {
+        let left_alone = &running.conditional.modified;
+        if left_alone.is_empty() {
             return Ending::new(Status::Ok, None, "");
-        };
+        }
         let modified = match target.by_uid() {
-            true => running.conditional.modified.ranges().to_vec(),
-            false => {
-                translate::position_ranges(&self.numbers(&owner, &mailbox), &running.conditional.modified)
-            }
+            true => Some(left_alone.ranges().to_vec()),
+            false => self.numbers_of(conn, running),
         };
-        let code = Code::Modified(modified);
-        Ending::new(Status::Ok, Some(code), "some of them changed and were left alone")
+        match modified.map(Code::Modified) {
+            Some(code) => Ending::new(Status::Ok, Some(code), "some of them changed and were left alone"),
+            None => {
+                let text = "some of them changed and were left alone; the mailbox must be synchronised again";
+                Ending::new(Status::No, None, text)
+            }
+        }
+    }
+
+    /// The numbers of what was left alone, while the mailbox that the command meant is selected and its numbers mean something (F8).
+    fn numbers_of(&self, conn: ConnectionId, running: &Running) -> Option<Vec<(u32, u32)>> {
+        let (owner, mailbox) = self.selected_of(conn).filter(|_| !self.numbers_refused(conn))?;
+        let aimed = running.aimed.as_ref();
+        let meant = aimed.is_none_or(|at| at.mailbox == mailbox);
+        let numbers =
+            || translate::position_ranges(&self.numbers(&owner, &mailbox), &running.conditional.modified);
+        meant.then(numbers)
     }
 
     /// Flags that the handset's own STORE left: told with its answer, or, when it asked for silence, with the next one, because

@@ -15,7 +15,7 @@ use std::sync::Arc;
 const CONN: ConnectionId = ConnectionId(1);
 
 pub(crate) struct Stage {
-    account: Account,
+    pub(crate) account: Account,
     now: i64,
 }
 

@@ -1,5 +1,6 @@
 //! A conditional STORE and what upstream makes of its condition (NQ-049).
 
+use crate::connection::{Conditional, Owner, Running, Stage as Progressed, Task};
 use crate::contract::Output;
 use crate::sync::tests::Stage;
 use pimap_types::command::{StoreChange, StoreMode};
@@ -155,4 +156,40 @@ fn a_server_without_mod_sequences_is_sent_no_condition() {
     let mut server = Server { mod_seq: 0, highest: 0, ..Server::new() };
     assert_eq!(stores(&mut server), (Status::Ok, None));
     assert_eq!(server.conditions, [None]);
+}
+
+/// The mailbox must be synchronised again by the time the answer is due: a number would name another message, and OK alone would say
+/// that all of it was done.
+#[test]
+fn what_was_left_alone_is_named_by_numbers_only_while_they_hold() {
+    let mut server = Server::new();
+    let mut stage = Stage::new();
+    stage.open(CONN);
+    let (mailbox, parameters) = (MailboxName::new("INBOX"), SelectParameters::default());
+    let select = Command::Select { mailbox: mailbox.clone(), read_only: false, parameters };
+    let out = stage.command_on(CONN, "b", select);
+    stage.answer(out, |request| server.reply(request));
+    let running = Running {
+        tag: None,
+        task: Task::Command(Command::Noop),
+        stage: Progressed::Start,
+        since: 0,
+        ticket: None,
+        parked: None,
+        index: 0,
+        aimed: None,
+        intended: true,
+        cancelled: false,
+        conditional: Conditional { modified: one(), ..Conditional::default() },
+        behind: None,
+    };
+    let set = || SequenceSet(vec![(SetNumber::Number(1), SetNumber::Number(1))]);
+    let told = |stage: &Stage, target: &Target| {
+        let ending = stage.account.stored_ending(CONN, target, &running);
+        (ending.status, ending.code)
+    };
+    assert_eq!(told(&stage, &Target::Mobile(set())), modified());
+    stage.account.break_truth(&Owner::Regular(CONN), &mailbox, "gap");
+    assert_eq!(told(&stage, &Target::Mobile(set())), (Status::No, None));
+    assert_eq!(told(&stage, &Target::Uids(set())), modified(), "a UID names what it named");
 }
