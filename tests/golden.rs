@@ -446,6 +446,11 @@ fn preferences() {
 }
 
 #[test]
+fn regular_store() {
+    play("regular-store.pimap");
+}
+
+#[test]
 fn rename_inbox() {
     play("rename-inbox.pimap");
 }

@@ -109,6 +109,29 @@ async fn the_most_important_are_watched() {
     assert!(account.connection_counts().0 == 3 && fake.count("EXAMINE \"Archive\"") <= 1);
 }
 
+/// A connection to spare that may not IDLE goes without; the others know nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_refused_costs_the_others_nothing() {
+    let opened = |log: &[String], number: usize, name: &str| {
+        log.iter().rev().find_map(|line| line.strip_prefix(&format!("{number} EXAMINE ")))
+            == Some(&format!("\"{name}\""))
+    };
+    let fake = Fake::start("IDLE", move |command, number, log| match command {
+        "IDLE" if opened(log, number, "Zoo") => Answer::lines(&["{tag} NO [LIMIT] too many"]),
+        _ => Answer::Default,
+    });
+    let fake = fake.await;
+    let (account, _events) = watched(at_port(fake.port), 4, &["INBOX", "Zoo"]);
+    let refused = |log: &[String]| {
+        let asked = log.iter().filter_map(|line| line.strip_suffix(" IDLE")?.parse().ok());
+        asked.filter(|number| opened(log, *number, "Zoo")).count() > 0
+    };
+    fake.until(refused).await;
+    account.watch(list(&["INBOX", "Zoo", "Archive"]));
+    fake.until(|log| idling(log, "Archive").is_some()).await;
+    assert!(idling(&fake.log(), "INBOX").is_some());
+}
+
 /// Whoever needs a connection has it, from the least important first, and it watches again when nobody does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_takes_the_connection_of_the_least_important() {

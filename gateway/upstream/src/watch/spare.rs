@@ -3,7 +3,8 @@
 //!
 //! In: the list of mailboxes, and what is covered. Out: the same events as those of the watching connection. Each mailbox that is to be
 //! watched has a task, which holds a connection, gives it back to the pool as soon as a command needs it, rests a while and begins
-//! again; opening the mailbox tells its numbers, so nothing is missed between.
+//! again. Opening the mailbox tells its numbers, so no arrival, no removal and, where there are mod-sequences, no change of flags is
+//! missed between; where there are none, such a change waits for the next full look, as in a mailbox that is polled (F48).
 
 use super::watcher::{Interrupts, Watcher};
 use super::{Coverage, WatchState};

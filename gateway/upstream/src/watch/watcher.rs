@@ -181,7 +181,10 @@ impl<'a> Watcher<'a> {
                 response @ UpstreamResponse::Tagged(..) => {
                     self.connection.absorb(response, &mut collected)?;
                     self.connection.capabilities.idle = false;
-                    self.state.change(|c| (c.idle, c.notify) = (false, false));
+                    // One to spare that is refused says nothing about the one that watches first.
+                    if self.spare.is_none() {
+                        self.state.change(|c| (c.idle, c.notify) = (false, false));
+                    }
                     return Ok(false);
                 }
                 response => self.watching.on_response(response, &mut self.out)?,
