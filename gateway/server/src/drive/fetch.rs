@@ -156,11 +156,14 @@ mod tests {
         let (to, pieces) = mpsc::channel(16);
         let outbox = Outbox::default();
         to.send(FetchPiece::Start(uid(1))).await.expect("sent");
-        to.send(FetchPiece::Bytes("BODY[] {3}\r\nab".into())).await.expect("sent");
+        to.send(FetchPiece::Bytes("BODY[] {3}\r\na".into())).await.expect("sent");
         let numbers = numbers(&[1]);
         let translating = translate(pieces, &outbox, &numbers, None);
         let interrupting = async {
-            assert_eq!(written(&outbox).await, "* 1 FETCH (BODY[] {3}\r\nab");
+            assert_eq!(written(&outbox).await, "* 1 FETCH (BODY[] {3}\r\na");
+            // Also when the message has gone on since in a batch of its own.
+            to.send(FetchPiece::Bytes("b".into())).await.expect("sent");
+            assert_eq!(written(&outbox).await, "b");
             outbox.write(&Response::Exists(2));
             to.send(FetchPiece::Bytes("c".into())).await.expect("sent");
             to.send(FetchPiece::End).await.expect("sent");

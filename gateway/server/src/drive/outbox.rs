@@ -285,7 +285,9 @@ impl Outbox {
             return Ok(());
         }
         self.wait_for_room().await?;
-        let Batch { octets, last_end, open } = std::mem::take(batch);
+        // A message that goes on in the next batch is as open there as here.
+        let open = batch.open;
+        let Batch { octets, last_end, .. } = std::mem::replace(batch, Batch { open, ..Batch::default() });
         self.change(|state| {
             let end = last_end.filter(|_| !state.held.is_empty() || !state.held_signals.is_empty());
             match end.and_then(|end| octets.split_at_checked(end)) {
