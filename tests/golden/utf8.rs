@@ -31,3 +31,8 @@ fn device() {
 fn poor() {
     play("utf8-poor.pimap");
 }
+
+#[test]
+fn enable_late() {
+    play("utf8-enable-late.pimap");
+}

@@ -3,6 +3,7 @@
 
 mod change;
 pub(crate) mod condstore;
+mod evidence;
 pub(crate) mod finish;
 mod folder;
 mod idle;
@@ -13,6 +14,7 @@ mod provision;
 mod read;
 pub(crate) mod search;
 mod select;
+mod session;
 pub(crate) mod status;
 mod store;
 
@@ -21,8 +23,8 @@ use crate::announce::Waiting;
 use crate::connection::{Conditional, Connection, Ending, Owner, Running, Stage, Task};
 use crate::contract::{CommandInput, Output, Pending, TransportKind};
 use crate::sync::{Readiness, ending_of};
-use crate::utf8::{self, UTF8_ACCEPT};
-use pimap_session::{Departures, Flush, Repeat, Wanted};
+use crate::utf8;
+use pimap_session::{Departures, Flush, Wanted};
 use pimap_types::upstream::UpstreamReply;
 use pimap_types::{Code, Command, ConnectionId, MailboxName, Response, Status, Ticket, limits};
 
@@ -146,65 +148,11 @@ impl Account {
         }
     }
 
-    /// E-1: going on, on a connection that never pipelined, proves that the earlier response was read (F2).
-    fn take_evidence(&mut self, conn: ConnectionId, pipelined: bool) {
-        let Some(c) = self.connections.get_mut(&conn) else { return };
-        c.pipelined |= pipelined;
-        // The first command of an HTTP body has no earlier response on this connection.
-        let answered_before = c.handed > 0;
-        if c.pipelined || !c.is_stream() || !answered_before {
-            return;
-        }
-        c.interactive = true;
-        // An open HTTP body may be a batch that trickles in: only a handset that answered a `+` there, or presented a cursor,
-        // is known to read before it goes on.
-        if c.transport.kind == TransportKind::HttpStream && !c.reads {
-            return;
-        }
-        let (owner, handed) = (c.owner.clone(), c.handed);
-        if let Some(session) = self.session_mut(&owner).filter(|s| !s.cursors) {
-            session.acknowledge(handed);
-        }
-    }
-
     /// RESYNC found without LOGIN is the first untagged line (F8).
     fn say_resync(&mut self, conn: ConnectionId) {
         let due = self.connections.get_mut(&conn).is_some_and(|c| std::mem::take(&mut c.say_resync));
         if due {
             self.write(conn, Response::Resync);
-        }
-    }
-
-    /// A command of a request that was executed before is answered from the record (F4). True: it was.
-    fn answer_repeat(&mut self, conn: ConnectionId) -> bool {
-        let now = self.now;
-        let Some(c) = self.connections.get(&conn) else { return true };
-        let (Some(key), Some(running)) = (c.request, c.running.as_ref()) else { return false };
-        let Task::Command(command) = &running.task else { return false };
-        if !is_remembered(command) {
-            return false;
-        }
-        let (owner, index, command) = (c.owner.clone(), running.index, command.clone());
-        let found = self.session(&owner).map_or(Repeat::New, |s| s.requests.find(key, index, now));
-        match found {
-            Repeat::New => false,
-            Repeat::Answered(status, code, text) => {
-                if matches!(command, Command::Close) && status == Status::Ok {
-                    self.closed_mailbox(conn);
-                }
-                self.finish(conn, Ending::new(status, code.map(|c| Code::Word(c.into())), text));
-                true
-            }
-            Repeat::Reused => {
-                let text = "this Idempotency-Key is that of another request";
-                self.finish(conn, Ending::new(Status::No, Some(Code::word("CLIENTBUG")), text));
-                true
-            }
-            Repeat::InDoubt => {
-                let text = "it was begun before and may or may not have been done";
-                self.finish(conn, Ending::new(Status::No, Some(Code::word("PIMAPINDOUBT")), text));
-                true
-            }
         }
     }
 
@@ -479,68 +427,6 @@ impl Account {
         ok()
     }
 
-    fn begin_logout(&mut self, conn: ConnectionId, running: &Running) -> Progress {
-        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
-        self.write(conn, Response::Bye { code: None, text: "see you".into() });
-        if let Some(tag) = &running.tag {
-            self.write(conn, Response::tagged(tag, Status::Ok, "LOGOUT completed"));
-        }
-        self.count(crate::contract::Count::Command("LOGOUT", "ok"));
-        if let Owner::Device(id) = owner {
-            self.end_session(&id);
-        }
-        if let Some(c) = self.connections.get_mut(&conn) {
-            c.finished = true;
-        }
-        self.outbox.push(Output::Finish(conn));
-        Progress::Over
-    }
-
-    fn begin_enable(&mut self, conn: ConnectionId, words: &[String]) -> Progress {
-        let asked = |known: &str| words.iter().any(|word| word == known);
-        if let Some(c) = self.connections.get_mut(&conn) {
-            c.enabled = true;
-            c.cursors |= asked("XPIMAPACK") && matches!(c.owner, Owner::Device(_));
-        }
-        let utf8 = asked(UTF8_ACCEPT) && self.upstream.announced.has(UTF8_ACCEPT);
-        if utf8 && self.connections.get(&conn).is_some_and(|c| c.selected_here) {
-            // RFC 5161 3.1; names would change their spelling under the handset.
-            return bad("ENABLE UTF8=ACCEPT comes before SELECT");
-        }
-        let known = ["XPIMAPACK", "CONDSTORE", "QRESYNC", UTF8_ACCEPT].into_iter();
-        let known = known.filter(|word| asked(word) && (utf8 || *word != UTF8_ACCEPT));
-        self.write(conn, Response::Enabled(known.map(str::to_owned).collect()));
-        if let Some(c) = self.connections.get_mut(&conn) {
-            c.utf8 |= utf8;
-        }
-        if asked("CONDSTORE") {
-            self.enable_condstore(conn);
-        }
-        if asked("QRESYNC") {
-            self.enable_qresync(conn);
-        }
-        ok()
-    }
-
-    /// XACK: a cursor on a connection that stays open.
-    fn begin_ack(&mut self, conn: ConnectionId, cursor: pimap_types::command::Cursor) -> Progress {
-        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Progress::Over };
-        let Some(session) = self.session_mut(&owner) else { return no("CLIENTBUG", "no session") };
-        match session.acknowledge_cursor(cursor) {
-            Ok(()) => {
-                session.use_cursors();
-                if let Some(c) = self.connections.get_mut(&conn) {
-                    c.cursors = true;
-                    c.inband_at = None;
-                    c.interactive = true;
-                    c.reads = true;
-                }
-                ok()
-            }
-            Err(_) => no("CLIENTBUG", "this cursor was not given by this session"),
-        }
-    }
-
     /// Input arrived behind the running command: its answer tells no removal (F5).
     pub(crate) fn more_input(&mut self, conn: ConnectionId) {
         self.note_more_behind(conn);
@@ -583,22 +469,4 @@ impl Account {
     pub(crate) fn can_idle(&self, conn: ConnectionId) -> bool {
         self.connections.get(&conn).is_some_and(|c| c.transport.kind != TransportKind::HttpBatch)
     }
-}
-
-/// Commands that a repeated request must not execute again (F4). Flags by UID are idempotent, but a repeat of a STORE by
-/// number is not; preferences and filters are.
-fn is_remembered(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Store(..)
-            | Command::Copy(..)
-            | Command::Move(..)
-            | Command::Expunge
-            | Command::UidExpunge(_)
-            | Command::Close
-            | Command::Append(_)
-            | Command::Create(_)
-            | Command::Delete(_)
-            | Command::Rename(..)
-    )
 }
