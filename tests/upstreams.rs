@@ -1,4 +1,5 @@
-//! The battery of every upstream, on those that come quickly: Dovecot whole and cut down, Cyrus, GNU mailutils.
+//! The battery of every upstream, on those that come quickly: Dovecot whole and cut down, Cyrus, GNU mailutils, and a
+//! server with labels.
 //!
 //! `upstreams_more.rs` holds the same for servers that take more to have. Nothing in here waits for a time to pass;
 //! everything waits for something to become true.
@@ -9,6 +10,8 @@
 #[macro_use]
 #[path = "upstreams/battery.rs"]
 mod battery;
+#[path = "upstreams/labels.rs"]
+mod labels;
 #[path = "upstreams/stand.rs"]
 mod stand;
 
@@ -19,4 +22,5 @@ battery! {
     dovecot_bare: DovecotBare,
     cyrus: Cyrus,
     mailutils: Mailutils,
+    gmail: Gmail,
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::dovecot::{Dovecot, PASSWORD, Riches};
 use crate::gateway::{Config, target};
+use crate::gmail::Gmail;
 use crate::imap::Imap;
 use crate::process::{Running, run};
 use crate::wait::{PATIENCE, Scratch, free_ports, within};
@@ -41,6 +42,8 @@ pub enum Make {
     Courier,
     /// hoodiecrow, with labels as Gmail has them.
     Hoodiecrow,
+    /// Mailboxes that are labels, as far as Gmail can be resembled.
+    Gmail,
 }
 
 /// How a server tells of changes by itself.
@@ -67,6 +70,8 @@ pub struct Traits {
     pub pushes: Pushes,
     /// Whether another client hears of changed flags by itself, or when it looks.
     pub tells_flags: bool,
+    /// Whether a message that is appended twice to one mailbox is two.
+    pub keeps_duplicates: bool,
 }
 
 impl Make {
@@ -78,6 +83,7 @@ impl Make {
             uid_plus: true,
             pushes: Pushes::WhereOpen,
             tells_flags: true,
+            keeps_duplicates: true,
         };
         match self {
             Make::Dovecot => Traits { pushes: Pushes::Everywhere, ..usual },
@@ -88,6 +94,7 @@ impl Make {
             }
             Make::Courier => Traits { prefix: "INBOX.", pushes: Pushes::Nothing, ..usual },
             Make::Hoodiecrow => Traits { tells_flags: false, ..usual },
+            Make::Gmail => Traits { login: "{local}@{domain}", keeps_duplicates: false, ..usual },
         }
     }
 
@@ -97,8 +104,8 @@ impl Make {
             Make::Mailutils => mailutils::launch(scratch, port),
             Make::Courier => courier::launch(scratch, port),
             Make::Hoodiecrow => hoodiecrow::launch(scratch, port),
-            Make::Dovecot | Make::DovecotCondstore | Make::DovecotPoor | Make::DovecotBare => {
-                unreachable!("Dovecot has a fixture of its own")
+            Make::Dovecot | Make::DovecotCondstore | Make::DovecotPoor | Make::DovecotBare | Make::Gmail => {
+                unreachable!("it has a fixture of its own")
             }
         }
     }
@@ -133,7 +140,13 @@ pub struct Server {
 #[derive(Debug)]
 enum Held {
     Dovecot(#[expect(dead_code, reason = "held for its Drop")] Dovecot),
-    Other { process: Running, _companion: Option<courier::Doorman>, scratch: Scratch },
+    /// Threads of this process.
+    Gmail(Gmail),
+    Other {
+        process: Running,
+        _companion: Option<courier::Doorman>,
+        scratch: Scratch,
+    },
 }
 
 impl Server {
@@ -147,6 +160,12 @@ impl Server {
         if let Some(riches) = make.riches() {
             let dovecot = Dovecot::in_zone(&riches, zone);
             let server = Server { make, imap: dovecot.imap(), held: Held::Dovecot(dovecot) };
+            server.prepare();
+            return server;
+        }
+        if make == Make::Gmail {
+            let gmail = Gmail::start();
+            let server = Server { make, imap: gmail.address, held: Held::Gmail(gmail) };
             server.prepare();
             return server;
         }
@@ -188,6 +207,14 @@ impl Server {
     /// Where IMAP is served.
     pub fn imap(&self) -> SocketAddr {
         self.imap
+    }
+
+    /// The one whose mailboxes are labels, if it is.
+    pub fn gmail(&self) -> Option<&Gmail> {
+        match &self.held {
+            Held::Gmail(gmail) => Some(gmail),
+            _ => None,
+        }
     }
 
     /// A gateway before it, with everything as it usually is.

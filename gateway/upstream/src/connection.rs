@@ -265,7 +265,7 @@ impl Connection {
     /// The same; FETCH data of `answered` were the answer. A FETCH without UID is news to the watching connection only: such a
     /// server reports every change of ours on all other connections.
     pub(crate) fn notice_besides(&mut self, collected: &Collected, answered: &UidRanges) {
-        self.news.any |= collected.exists.is_some() || collected.expunged || collected.vanished_now;
+        self.news.any |= collected.exists.is_some() || collected.expunged > 0 || collected.vanished_now;
         self.news.nameless |= collected.nameless;
         for (_, facts) in collected.fetched.iter().filter(|(uid, _)| !answered.contains(**uid)) {
             if let Some(mod_seq) = facts.mod_seq {

@@ -97,3 +97,12 @@ async fn what_left_is_told_in_either_form() {
     let (reply, fake) = moved("MOVE UIDPLUS ENABLE CONDSTORE QRESYNC", vec![enabled, by_uid]).await;
     assert_eq!(reply, UpstreamReply::Ok(copied(&[(1, 2)], &[(1, 2)])), "{:#?}", fake.log());
 }
+
+/// Where mailboxes are labels, what is moved out of All Mail is copied and stays: only what is told to be expunged is taken at its word.
+#[tokio::test]
+async fn what_stays_although_it_arrived_is_not_told_to_be_gone() {
+    let stays: Said = ("UID MOVE", &[MOVED, "* 1 EXPUNGE", "{tag} OK moved"]);
+    let rest: Said = ("UID SEARCH", &["* SEARCH 2", "{tag} OK found"]);
+    let (reply, _) = moved("MOVE UIDPLUS", vec![stays, rest]).await;
+    assert_eq!(reply, UpstreamReply::Ok(copied(&[(1, 2)], &[(1, 1)])));
+}

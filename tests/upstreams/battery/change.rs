@@ -112,7 +112,8 @@ pub fn appending(make: Make) {
     // The same message again is another one, known by what was there before (NQ-055); servers may count its octets otherwise.
     let letter = pimap_tests::dovecot::mail("joe@example.org", "twice", "Text.");
     let twice = [b"Message-ID: <twice@example.org>\r\n", &letter[..]].concat();
-    for count in 2..=3 {
+    // Where mailboxes are labels, it is the same.
+    for count in if stand.traits().keeps_duplicates { [2, 3] } else { [2, 2] } {
         client.send(format!("b APPEND \"{archive}\" {{{}+}}\r\n", twice.len()).as_bytes());
         client.send(&[&twice[..], b"\r\n"].concat());
         let reply = client.finish("b");

@@ -7,7 +7,7 @@ use pimap_tests::server::Make;
 use crate::stand::{Stand, eventually, untagged};
 
 /// Programs and the UIDs they find among [`letters`].
-const PROGRAMS: [(&str, &[u32]); 12] = [
+const PROGRAMS: [(&str, &[u32]); 19] = [
     ("ALL", &[1, 2, 3, 4]),
     ("FROM boss", &[2, 4]),
     ("SUBJECT \"urgent\"", &[2, 3]),
@@ -20,6 +20,14 @@ const PROGRAMS: [(&str, &[u32]); 12] = [
     ("BEFORE 1-Jan-2000", &[]),
     ("SENTBEFORE 7-Mar-2006", &[1, 2, 3, 4]),
     ("BODY \"wanted words\"", &[3]),
+    // Numbers that not every server takes (RFC 3501 9: 32 bits).
+    ("LARGER 4294967295", &[]),
+    ("NOT LARGER 4294967295", &[1, 2, 3, 4]),
+    ("SMALLER 4294967295", &[1, 2, 3, 4]),
+    ("OR LARGER 2147483648 SUBJECT urgent", &[2, 3]),
+    ("SMALLER 2147483648 FROM boss", &[2, 4]),
+    ("UID 4294967295", &[]),
+    ("YOUNGER 4294967295", &[1, 2, 3, 4]),
 ];
 
 fn letters(stand: &Stand) {

@@ -42,6 +42,14 @@ pub fn reading(make: Make) {
             assert_eq!(fetched(&untagged(&here)), fetched(&untagged(&there)), "{user}: {items}");
         }
         assert_eq!(untagged(&client.ok("UID FETCH 900 (FLAGS)")), "", "{user}");
+        // Numbers have 32 bits; a server may read them with fewer.
+        for (octets, whole) in [("0.4294967295", true), ("2147483648.4294967295", false)] {
+            let told = untagged(&client.ok(&format!("FETCH 1 (BODY.PEEK[TEXT]<{octets}>)")));
+            assert!(
+                told.contains("BODY[TEXT]<") && told.contains("Some text.") == whole,
+                "{user}: {octets}: {told}"
+            );
+        }
     }
     // Reading sets \Seen, peeking did not.
     let mut client = stand.client("joe#P1");

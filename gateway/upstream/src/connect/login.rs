@@ -139,11 +139,21 @@ fn refusal(heard: &Heard) -> LoginOutcome {
         "AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED" | "EXPIRED" | "PRIVACYREQUIRED" => {
             LoginOutcome::Refused(condition.text)
         }
-        "UNAVAILABLE" | "LIMIT" | "INUSE" | "SERVERBUG" | "CONTACTADMIN" => {
+        // No mail is saved by logging in: what is over its quota then is the traffic (Gmail).
+        "UNAVAILABLE" | "LIMIT" | "INUSE" | "SERVERBUG" | "CONTACTADMIN" | "OVERQUOTA" | "THROTTLED" => {
             LoginOutcome::Unavailable(condition.text)
         }
+        // A code that only asks for the text to be shown (RFC 3501 7.1): whether it is about the password, the text alone says.
+        "ALERT" if is_of_limits(&condition.text) => LoginOutcome::Unavailable(condition.text),
         _ => LoginOutcome::BareRefusal(condition.text),
     }
+}
+
+/// Whether a text speaks of how much an account may use: `Too many simultaneous connections`, `Account exceeded command or bandwidth
+/// limits` (Gmail). Whoever took that for a wrong password would stop trying the right one.
+fn is_of_limits(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["too many", "simultaneous connections", "bandwidth limit"].iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]
@@ -160,6 +170,15 @@ mod tests {
         assert_eq!(outcome("NO [AUTHENTICATIONFAILED] bad"), LoginOutcome::Refused("bad".into()));
         assert_eq!(outcome("NO [UNAVAILABLE] later"), LoginOutcome::Unavailable("later".into()));
         assert_eq!(outcome("NO Login failed."), LoginOutcome::BareRefusal("Login failed.".into()));
+        for limited in [
+            "NO [ALERT] Too many simultaneous connections. (Failure)",
+            "NO [ALERT] Account exceeded command or bandwidth limits. (Failure)",
+            "NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)",
+        ] {
+            assert!(matches!(outcome(limited), LoginOutcome::Unavailable(_)), "{limited}");
+        }
+        let alert = outcome("NO [ALERT] Application-specific password required");
+        assert!(matches!(alert, LoginOutcome::BareRefusal(_)), "{alert:?}");
         assert_eq!(outcome("BAD what"), LoginOutcome::BareRefusal("what".into()));
         assert!(matches!(refusal(&Heard::default()), LoginOutcome::Unavailable(_)));
     }

@@ -107,16 +107,19 @@ pub(super) async fn copy(
     Ok(UpstreamReply::Ok(Data::Copied { copy_uid: copied.joined(), vanished: UidRanges::new() }))
 }
 
-/// UID MOVE. What left is told by VANISHED, else by COPYUID, else by looking.
+/// UID MOVE. What left is told by VANISHED, else by COPYUID, else by looking. COPYUID names what arrived; where mailboxes are labels, what is
+/// moved out of All Mail stays there as well, and is not told to be expunged.
 pub(super) async fn r#move(
     connection: &mut Connection,
     uids: &UidRanges,
     target: &MailboxName,
 ) -> Result<UpstreamReply, Fault> {
     let (mut moved, mut vanished, mut refusal) = (CopyUids(Some(Vec::new())), UidRanges::new(), None);
+    let mut expunged = 0_u64;
     for part in split_set(uids, SET_BYTES_MAX) {
         let (condition, collected) = change(connection, &Request::UidMove(&part, target)).await?;
         vanished.extend(&collected.vanished());
+        expunged += u64::from(collected.expunged);
         connection.notice_besides(&collected, &part);
         moved.add(&collected);
         if !is_ok(&condition) {
@@ -126,7 +129,7 @@ pub(super) async fn r#move(
         }
     }
     if !connection.qresync {
-        vanished = match moved.sources().filter(|_| refusal.is_none()) {
+        vanished = match moved.sources().filter(|sources| refusal.is_none() && expunged >= sources.len()) {
             Some(sources) => sources,
             None => gone_of(connection, uids).await?,
         };

@@ -30,8 +30,8 @@ pub(crate) struct Collected {
     vanished: Vec<(u32, u32)>,
     /// VANISHED without EARLIER came.
     pub(crate) vanished_now: bool,
-    /// EXPUNGE by number came.
-    pub(crate) expunged: bool,
+    /// How many messages EXPUNGE told of, by number.
+    pub(crate) expunged: u32,
     found: Vec<(u32, u32)>,
     /// A SEARCH or ESEARCH came at all: without one an OK says nothing.
     pub(crate) searched: bool,
@@ -64,7 +64,7 @@ impl Collected {
             UpstreamResponse::Enabled(words) => self.enabled = words,
             UpstreamResponse::Exists(n) if n > MESSAGES_PER_MAILBOX_MAX => return Err(Fault::Misbehaved),
             UpstreamResponse::Exists(n) => self.exists = Some(n),
-            UpstreamResponse::Expunge(_) => self.expunged = true,
+            UpstreamResponse::Expunge(_) => self.expunged = self.expunged.saturating_add(1),
             UpstreamResponse::Vanished { earlier, uids } => {
                 self.vanished_now |= !earlier;
                 self.vanished.extend_from_slice(uids.ranges());

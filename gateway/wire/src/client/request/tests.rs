@@ -146,6 +146,17 @@ fn search_programs() {
     for key in [Recent, New, Old, DaysBeforeToday(3), Sequence(SequenceSet(vec![])), not(Recent)] {
         assert_eq!(search(key), Err(Unencodable::SearchKey));
     }
+    // Cyrus reads sizes as signed numbers.
+    for (key, expect) in [
+        (Larger(u32::MAX), "NOT ALL"),
+        (Larger(u32::MAX - 1), "LARGER 2147483647"),
+        (Larger(2_147_483_647), "LARGER 2147483647"),
+        (Smaller(2_147_483_647), "SMALLER 2147483647"),
+        (Smaller(2_147_483_648), "NOT LARGER 2147483647"),
+        (not(Larger(u32::MAX)), "NOT NOT ALL"),
+    ] {
+        assert_eq!(search(key), Ok(format!("UID SEARCH {expect}")));
+    }
     let deep = (0..1_000).fold(All, |inner, _| Not(Box::new(inner)));
     assert_eq!(search(deep), Err(Unencodable::SearchKey));
 }
