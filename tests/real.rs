@@ -6,6 +6,8 @@
 // A failed expectation is a failed test.
 #![allow(clippy::unwrap_used)]
 
+#[path = "real/access.rs"]
+mod access;
 #[path = "real/append.rs"]
 mod append;
 #[path = "real/authenticate.rs"]

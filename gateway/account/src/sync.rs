@@ -277,9 +277,9 @@ impl Account {
     }
 }
 
-/// Whether a fault means that the mailbox is not there.
+/// Whether a fault means that the mailbox is not there for this user.
 pub(crate) fn is_gone(fault: &UpstreamFault) -> bool {
-    matches!(fault, UpstreamFault::NoSuchMailbox(_))
+    matches!(fault, UpstreamFault::NoSuchMailbox(_) | UpstreamFault::NoAccess(_))
 }
 
 /// The tagged answer for a fault: whose it is, and what to do about it.
@@ -296,6 +296,7 @@ pub(crate) fn ending_of(fault: &UpstreamFault) -> Ending {
         UpstreamFault::NoSuchMailbox(text) => {
             Ending::new(Status::No, Some(Code::word("NONEXISTENT")), text.clone())
         }
+        UpstreamFault::NoAccess(text) => Ending::new(Status::No, Some(Code::word("NOPERM")), text.clone()),
         UpstreamFault::CredentialsRefused => {
             no("AUTHENTICATIONFAILED", "the mail server refuses this login now; log in again")
         }

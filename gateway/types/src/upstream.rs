@@ -257,6 +257,8 @@ pub enum UpstreamFault {
     UidValidityChanged,
     /// The mailbox does not exist or cannot be opened: upstream's text.
     NoSuchMailbox(String),
+    /// The mailbox is there, and its rights keep this user out (RFC 4314, RFC 5530 `NOPERM`): upstream's text.
+    NoAccess(String),
     /// Upstream refuses the stored credentials (F50): nothing is tried until a handset brings others.
     CredentialsRefused,
     /// The upstream lacks what the request needs.

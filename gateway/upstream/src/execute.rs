@@ -66,7 +66,12 @@ impl Attempt<'_> {
                     return Ok(reply);
                 }
                 // The command was refused before it was sent, or ended cleanly: the connection is as good as before.
-                Err(fault @ (Fault::NoSuchMailbox(_) | Fault::UidValidityChanged | Fault::Unsupported)) => {
+                Err(
+                    fault @ (Fault::NoSuchMailbox(_)
+                    | Fault::NoAccess(_)
+                    | Fault::UidValidityChanged
+                    | Fault::Unsupported),
+                ) => {
                     self.pool.give_back(lease);
                     return Err((fault, in_doubt));
                 }

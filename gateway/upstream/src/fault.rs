@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Misbehaved,
     /// The mailbox cannot be opened: upstream's text.
     NoSuchMailbox(String),
+    /// The mailbox is there and its rights keep this user out: upstream's text.
+    NoAccess(String),
     /// Another UIDVALIDITY (F22).
     UidValidityChanged,
     /// The request needs what upstream lacks, or cannot be written at all.
@@ -38,6 +40,7 @@ impl Fault {
             Fault::Lost | Fault::Overflowed | Fault::Busy => UpstreamFault::Unavailable,
             Fault::Misbehaved | Fault::UidTooLate => UpstreamFault::Misbehaved,
             Fault::NoSuchMailbox(text) => UpstreamFault::NoSuchMailbox(text),
+            Fault::NoAccess(text) => UpstreamFault::NoAccess(text),
             Fault::UidValidityChanged => UpstreamFault::UidValidityChanged,
             Fault::Unsupported => UpstreamFault::Unsupported,
             Fault::Cancelled => UpstreamFault::Cancelled,

@@ -7,6 +7,7 @@ use pimap_types::command::{FetchItem, StoreChange, StoreMode};
 use pimap_types::search::{Field, SearchKey};
 use pimap_types::set::SequenceSet;
 use pimap_types::upstream::FlagsReport;
+use pimap_types::upstream::UpstreamFault;
 use pimap_types::{Date, Flag, Flags, MailboxName, MessageFacts, ModSeq, Uid, UidRanges, UidValidity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,9 +75,14 @@ impl Mail {
         true
     }
 
-    /// The mailbox, if it may be opened.
-    pub fn readable(&self, name: &MailboxName) -> Option<&Mailbox> {
-        self.mailboxes.get(name).filter(|_| !self.denied.contains(name))
+    /// The mailbox, if it is there and may be opened.
+    pub fn readable(&self, name: &MailboxName) -> Result<&Mailbox, UpstreamFault> {
+        let mailbox = self.mailboxes.get(name);
+        let mailbox = mailbox.ok_or_else(|| UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()))?;
+        if self.denied.contains(name) {
+            return Err(UpstreamFault::NoAccess("permission denied".to_owned()));
+        }
+        Ok(mailbox)
     }
 }
 

@@ -118,6 +118,7 @@ fn cannot_open(condition: Condition) -> Fault {
     let code = condition.code_text.as_deref().unwrap_or_default().to_ascii_uppercase();
     match code.split(' ').next().unwrap_or_default() {
         "UNAVAILABLE" | "SERVERBUG" | "INUSE" | "LIMIT" | "CORRUPTION" => Fault::Lost,
+        "NOPERM" => Fault::NoAccess(condition.text),
         _ => Fault::NoSuchMailbox(condition.text),
     }
 }

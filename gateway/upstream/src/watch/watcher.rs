@@ -284,7 +284,7 @@ impl<'a> Watcher<'a> {
                 });
             }
             // Gone, or not to be opened: the owner learns that when it looks.
-            Err(Fault::NoSuchMailbox(_)) => {
+            Err(Fault::NoSuchMailbox(_) | Fault::NoAccess(_)) => {
                 self.watching.open(None);
                 self.out.push(look_at(mailbox.clone()));
             }

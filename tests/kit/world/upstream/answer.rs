@@ -136,9 +136,7 @@ impl Upstream {
         known: Option<&Known>,
         facts: bool,
     ) -> Result<Data, UpstreamFault> {
-        let Some(state) = self.mail.readable(mailbox) else {
-            return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
-        };
+        let state = self.mail.readable(mailbox)?;
         let mod_seqs = self.traits.mod_seqs;
         let delta = match known
             .filter(|k| k.uid_validity == state.uid_validity && mod_seqs && k.highest_mod_seq.0 > 0)
@@ -304,9 +302,7 @@ impl Upstream {
     }
 
     fn status(&self, mailbox: &MailboxName, items: &[StatusItem]) -> Result<Data, UpstreamFault> {
-        let Some(state) = self.mail.readable(mailbox) else {
-            return Err(UpstreamFault::NoSuchMailbox("no such mailbox".to_owned()));
-        };
+        let state = self.mail.readable(mailbox)?;
         let number = |item: &StatusItem| match item {
             StatusItem::Messages => state.messages.len() as u64,
             StatusItem::Recent | StatusItem::AppendLimit => 0,

@@ -1,0 +1,76 @@
+//! Mailboxes that a user may see and not open, before Dovecot with access control lists (RFC 4314).
+
+use pimap_tests::dovecot::{Dovecot, mail};
+use pimap_tests::imap::Imap;
+use pimap_tests::transcript::show;
+
+use crate::stage::{Stage, refused, untagged};
+
+/// Dovecot that obeys `SETACL`, at once.
+fn stage() -> Stage {
+    let mut dovecot = Dovecot::start();
+    dovecot.reconfigure(|text, _| {
+        text.replace("$mail_plugins notify", "$mail_plugins notify acl")
+            .replace("$mail_plugins imap_zlib", "$mail_plugins imap_zlib imap_acl")
+            + "plugin {\n  acl = vfile::cache_secs=0\n}\n"
+    });
+    Stage::before(dovecot, |config| config)
+}
+
+/// The next line that is about something, as text.
+fn next(client: &mut Imap) -> String {
+    loop {
+        let line = show(&client.line());
+        if !line.starts_with("* OK Still here") {
+            return line;
+        }
+    }
+}
+
+fn letter(subject: &str) -> Vec<u8> {
+    mail("friend@example.org", subject, "Some text.")
+}
+
+/// NQ-006: of what cannot be looked into, the name is told and no number, and the refusal has the code that says why; of what
+/// may not even be seen, nothing. The other mailboxes are told as ever.
+#[test]
+fn a_mailbox_without_the_right_to_read_is_a_name_and_no_more() {
+    let stage = stage();
+    let mut other = stage.dovecot.login("joe");
+    for name in ["Secret", "Hidden", "Work"] {
+        other.ok(&format!("CREATE {name}"));
+        stage.dovecot.save("joe", name, &letter("one"));
+    }
+    other.ok("SETACL Secret owner l");
+    other.ok("SETACL Hidden owner a");
+    let mut setting = stage.client("joe#P2");
+    setting.ok("XFILTER SET FRIENDS \"\" (FROM friend@)");
+    setting.ok("XSETPIMAPPREF PIMAP_XFILTER (ALL V FRIENDS)");
+    for (count, user) in [(1, "joe"), (2, "joe#P1"), (3, "joe#P2")] {
+        let mut client = stage.client(user);
+        let listed = untagged(&client.ok("LIST \"\" *"));
+        assert!(listed.contains(" Secret\n") && !listed.contains("Hidden"), "{listed}");
+        for command in ["SELECT", "EXAMINE"] {
+            let said = refused(&mut client, &format!("{command} Secret"), "NO");
+            assert!(said.starts_with("[NOPERM] "), "{said}");
+            let said = refused(&mut client, &format!("{command} Hidden"), "NO");
+            assert!(said.starts_with("[NONEXISTENT] "), "{said}");
+        }
+        let set = "NOTIFY SET STATUS (mailboxes (Secret Hidden Work) (MessageNew MessageExpunge))";
+        let told = untagged(&client.ok(set));
+        assert!(told.contains(&format!("* STATUS Work (MESSAGES {count} ")), "{told}");
+        assert!(told.contains("* LIST (\\\\NoAccess ") && told.contains(" Secret\n"), "{told}");
+        assert!(!told.contains("STATUS Secret") && !told.contains("Hidden"), "{told}");
+        stage.dovecot.save("joe", "Work", &letter("one more"));
+        let counted = format!("* STATUS Work (UIDNEXT {} MESSAGES {})", count + 2, count + 1);
+        assert_eq!(next(&mut client), counted);
+    }
+    // Counts of a filtered view are made by looking, which is refused; Dovecot itself counts for whoever sees the name.
+    let mut filtered = stage.client("joe#P2");
+    let said = refused(&mut filtered, "STATUS Secret (MESSAGES)", "NO");
+    assert!(said.starts_with("[NOPERM] "), "{said}");
+
+    // What may be read again is there again, with its numbers.
+    other.ok("SETACL Secret owner lrwstipekxa");
+    assert!(untagged(&filtered.ok("SELECT Secret")).contains("* 1 EXISTS"));
+}
