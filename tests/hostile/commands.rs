@@ -98,3 +98,32 @@ fn nothing_that_is_quoted_becomes_a_command_upstream() {
     assert!(list.contains("Drafts") && list.contains("Sent"), "{list}");
     siege.end();
 }
+
+/// A mail of commands, in an APPEND that the server refuses before it comes to the mail: it may forget to skip it.
+#[test]
+fn no_mail_becomes_commands_upstream() {
+    let siege = Siege::begin();
+    let mut foe = Foe::inside(&siege.gateway);
+    let mail =
+        "z2 SELECT INBOX\r\nz3 UID STORE 1 +FLAGS (\\Deleted)\r\nz4 UID EXPUNGE 1\r\nz5 DELETE Drafts\r\n";
+    let size = mail.len();
+    for append in [
+        format!("a APPEND Drafts (\\Foo) {{{size}+}}\r\n{mail}"),
+        format!("a APPEND Drafts (\\Foo) \"no date\" {{{size}+}}\r\n{mail}"),
+        format!("a APPEND Drafts ({}) {{{size}+}}\r\n{mail}", "k".repeat(5_000)),
+        format!("a APPEND Nowhere {{{size}+}}\r\n{mail}"),
+        format!("a APPEND Drafts {{1+}}\r\nx (\\Foo) {{{size}+}}\r\n{mail}"),
+        format!("a APPEND Drafts (\\Foo) CATENATE (TEXT {{{size}+}}\r\n{mail})"),
+        format!("a APPEND Drafts CATENATE (URL \"/INBOX/;UID=99\" TEXT {{{size}+}}\r\n{mail})"),
+    ] {
+        let told = foe.says(format!("{append}\r\n").as_bytes(), "a");
+        assert!(told.contains(" NO ") || told.contains(" BAD "), "{append}: {told}");
+        // Nor are its answers taken for those of others.
+        let next = foe.says(b"l LIST \"\" Drafts\r\n", "l");
+        assert!(next.starts_with("l OK"), "{append}: {next}");
+    }
+    foe.send(b"l LIST \"\" *\r\n");
+    let list = foe.answer("l").join("\n");
+    assert!(list.contains("Drafts") && list.contains("Sent"), "{list}");
+    siege.end();
+}

@@ -139,8 +139,7 @@ impl Connection {
     ) -> Result<Option<Condition>, Fault> {
         self.last_number += 1;
         self.said = 0;
-        let Encoded { parts, message_waits } =
-            request.encode(self.last_number, self.capabilities.literal_plus)?;
+        let Encoded { parts, message_waits } = request.encode(self.last_number)?;
         self.send_parts(&parts, message_waits, collected).await
     }
 

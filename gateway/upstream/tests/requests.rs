@@ -314,7 +314,7 @@ async fn appending_several_and_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn appending_small_and_large_with_and_without_literal_plus() {
+async fn appending_small_and_large() {
     for server in [Dovecot::start(), Dovecot::start_poor()] {
         let account = account(&server, "joe");
         for size in [0_usize, 200, 300_000] {

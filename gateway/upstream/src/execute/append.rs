@@ -145,8 +145,7 @@ impl Appending {
                     connection.in_doubt = streams(&parts).is_none();
                     left = streams(&parts).unwrap_or(0);
                     in_list = is_in_list(&parts);
-                    let Encoded { parts, message_waits } =
-                        encode_parts(&parts, connection.capabilities.literal_plus)?;
+                    let Encoded { parts, message_waits } = encode_parts(&parts)?;
                     if let Some(condition) = connection.send_parts(&parts, message_waits, collected).await? {
                         return Ok(Came::Refused(condition));
                     }

@@ -21,7 +21,7 @@ pub(super) async fn change(
     request: &Request<'_>,
 ) -> Result<(Condition, Collected), Fault> {
     // Whether it can be written at all is found out before anything is in doubt.
-    request.encode(0, true)?;
+    request.encode(0)?;
     connection.in_doubt = true;
     run_for(connection, request).await
 }

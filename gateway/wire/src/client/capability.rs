@@ -19,8 +19,6 @@ pub struct Capabilities {
     pub id: bool,
     /// IDLE (RFC 2177)
     pub idle: bool,
-    /// LITERAL+ (RFC 7888)
-    pub literal_plus: bool,
     /// LOGINDISABLED (RFC 3501 6.2.3)
     pub login_disabled: bool,
     /// MOVE (RFC 6851)
@@ -50,7 +48,6 @@ impl Capabilities {
             esearch: has("ESEARCH"),
             id: has("ID"),
             idle: has("IDLE"),
-            literal_plus: has("LITERAL+"),
             login_disabled: has("LOGINDISABLED"),
             r#move: has("MOVE"),
             notify: has("NOTIFY"),

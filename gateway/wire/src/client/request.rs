@@ -203,8 +203,8 @@ pub struct Encoded {
 
 impl Request<'_> {
     /// Writes the command under the tag `U<number>`.
-    pub fn encode(&self, number: u64, literal_plus: bool) -> Result<Encoded, Unencodable> {
-        let mut out = Writer::new(literal_plus);
+    pub fn encode(&self, number: u64) -> Result<Encoded, Unencodable> {
+        let mut out = Writer::new();
         out.raw("U");
         out.number(number);
         out.raw(" ");

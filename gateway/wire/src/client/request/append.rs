@@ -4,12 +4,9 @@ use super::writer::Writer;
 use super::{Encoded, Unencodable};
 use pimap_types::append::{AppendPart, streams};
 
-/// A message up to this size is sent with its APPEND without asking (LITERAL+): a refusal costs no more than a round trip.
-const APPEND_UNASKED_BYTES_MAX: u64 = 64 << 10;
-
 /// What follows a literal of APPEND, its line end included.
-pub fn encode_parts(all: &[AppendPart], literal_plus: bool) -> Result<Encoded, Unencodable> {
-    let mut out = Writer::new(literal_plus);
+pub fn encode_parts(all: &[AppendPart]) -> Result<Encoded, Unencodable> {
+    let mut out = Writer::new();
     parts(&mut out, all)?;
     let message_waits = literal(&mut out, all);
     out.raw("\r\n");
@@ -46,12 +43,11 @@ pub(super) fn parts(out: &mut Writer, parts: &[AppendPart]) -> Result<(), Unenco
     Ok(())
 }
 
-/// The head of the literal at the end; whether a `+` must be awaited before its octets.
+/// The head of the literal at the end, if there is one: a `+` must be awaited before its octets.
 pub(super) fn literal(out: &mut Writer, parts: &[AppendPart]) -> bool {
     let Some(size) = streams(parts) else { return false };
-    let unasked = out.may_send_unasked() && size <= APPEND_UNASKED_BYTES_MAX;
     out.raw("{");
     out.number(size);
-    out.raw(if unasked { "+}" } else { "}" });
-    !unasked
+    out.raw("}");
+    true
 }

@@ -1,4 +1,8 @@
 //! Collects the octets of one command; the only place where an argument becomes octets.
+//!
+//! Literals are always asked for (RFC 3501 7.5), never sent at once (LITERAL+, RFC 7888), whatever the server offers: a server that
+//! refuses a command before it comes to a literal may forget to skip it, as Dovecot does for APPEND with a flag that it does not
+//! know, and then executes what is in it. What is in a literal is anybody's: a mail that is forwarded, a word that is searched.
 
 use super::Unencodable;
 use pimap_types::set::UidRanges;
@@ -7,17 +11,11 @@ use pimap_types::{Flag, Flags, MailboxName};
 /// Collects the octets of one command.
 pub(in crate::client) struct Writer {
     parts: Vec<Vec<u8>>,
-    literal_plus: bool,
 }
 
 impl Writer {
-    pub(super) fn new(literal_plus: bool) -> Self {
-        Self { parts: vec![Vec::with_capacity(64)], literal_plus }
-    }
-
-    /// Whether literals need not be asked for (LITERAL+).
-    pub(super) fn may_send_unasked(&self) -> bool {
-        self.literal_plus
+    pub(super) fn new() -> Self {
+        Self { parts: vec![Vec::with_capacity(64)] }
     }
 
     /// The parts; after each but the last a `+` must be awaited.
@@ -85,10 +83,8 @@ impl Writer {
         }
         self.raw("{");
         self.number(octets.len() as u64);
-        self.raw(if self.literal_plus { "+}\r\n" } else { "}\r\n" });
-        if !self.literal_plus {
-            self.parts.push(Vec::new());
-        }
+        self.raw("}\r\n");
+        self.parts.push(Vec::new());
         self.octets(octets);
         Ok(())
     }
