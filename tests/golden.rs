@@ -230,6 +230,11 @@ fn f21_own_writes() {
 }
 
 #[test]
+fn f22_told_late() {
+    play("f22-told-late.pimap");
+}
+
+#[test]
 fn f22_recreated() {
     play("f22-recreated.pimap");
 }

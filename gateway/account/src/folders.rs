@@ -14,6 +14,11 @@ impl Account {
         let gone = item.attributes.iter().any(|a| a.eq_ignore_ascii_case("\\NonExistent"));
         if let Some(old) = old_name {
             self.mailbox_renamed(old, &item.mailbox);
+        } else if gone && self.is_told(&item.mailbox) {
+            // The news may be older than what was told: one of that name may have been made and opened since (F22). Whether it is gone,
+            // a look says.
+            self.notice_deleted(&item.mailbox);
+            self.sync(&item.mailbox);
         } else if gone {
             self.mailbox_deleted(&item.mailbox);
         }
@@ -39,6 +44,15 @@ impl Account {
             let response = Response::List { subscribed: false, item: item.clone() };
             self.outbox.push(Output::Write(conn, response));
         }
+    }
+
+    /// Whether a session was told what is in the mailbox, and holds it.
+    fn is_told(&mut self, mailbox: &MailboxName) -> bool {
+        self.owners().iter().any(|owner| {
+            let told =
+                self.session_mut(owner).and_then(|session| session.told(mailbox).map(|told| told.resync));
+            told == Some(false)
+        })
     }
 
     /// The mailbox is gone.

@@ -10,6 +10,7 @@
 //! @ lose [NAME] [unnoticed]                            the answer is lost on the way, whole; the gateway learns that it was, or not
 //! @ packet [NAME]                                      the lines that follow go in one packet, up to the next expected one
 //! @ mailbox NAME · @ recreate NAME · @ delete NAME     another client makes mailboxes
+//! @ told deleted NAME                                  upstream says so, late: one of that name is there again
 //! @ mailboxes N                                        many, named box/1 and so on
 //! @ rename OLD NEW · @ subscribe NAME · @ unsubscribe NAME
 //! @ deny NAME · @ allow NAME                           it is listed and cannot be opened; it can again

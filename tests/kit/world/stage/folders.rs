@@ -2,6 +2,8 @@
 
 use super::WorldStage;
 use pimap_types::MailboxName;
+use pimap_types::response::ListItem;
+use pimap_types::upstream::UpstreamEvent;
 
 impl WorldStage {
     pub(super) fn folder_act(&mut self, words: &[&str]) -> Result<(), String> {
@@ -21,6 +23,11 @@ impl WorldStage {
                 let name = MailboxName::new(name);
                 upstream.mail.mailboxes.remove(&name);
                 upstream.folders_changed(&name, None);
+            }
+            ["told", "deleted", name] => {
+                let (mailbox, attributes) = (MailboxName::new(name), vec!["\\NonExistent".to_owned()]);
+                let item = ListItem { attributes, delimiter: Some('/'), mailbox };
+                upstream.events.push_back(UpstreamEvent::Mailbox { item, old_name: None });
             }
             ["rename", from, to] => {
                 let (from, to) = (MailboxName::new(from), MailboxName::new(to));
