@@ -78,6 +78,11 @@ fn nq_016_subscribed() {
 }
 
 #[test]
+fn nq_013_elsewhere() {
+    play("nq-013-elsewhere.pimap");
+}
+
+#[test]
 fn nq_017_idle() {
     play("nq-017-idle.pimap");
 }

@@ -68,7 +68,7 @@ struct Changed {
     arrived: BTreeSet<Uid>,
     /// Other arrivals, and departures.
     others: bool,
-    /// Flags, which only a session with mod-sequences is told of (RFC 5465 5.1).
+    /// Flags, told of by the mod-sequence (RFC 5465 5.1).
     flags: bool,
     /// The mailbox has another UIDVALIDITY.
     replaced: bool,

@@ -106,7 +106,10 @@ impl MailboxList {
             MailboxFilter::Inboxes | MailboxFilter::Personal => self.is_personal(name),
             MailboxFilter::Subscribed => self.subscribed.contains(name),
             MailboxFilter::Subtree(roots) => {
-                roots.iter().any(|root| root == name || self.is_below(name, root))
+                let is_in = |root: &MailboxName| {
+                    root.as_str().is_empty() || root == name || self.is_below(name, root)
+                };
+                roots.iter().any(is_in)
             }
             MailboxFilter::Mailboxes(names) => names.contains(name),
         }

@@ -152,8 +152,7 @@ impl Account {
         let counting = self.is_counting(&owner);
         let mut lines = Vec::new();
         for (mailbox, watched) in &mut notify.watched {
-            // New flags show in nothing but the mod-sequence.
-            let flags = watched.changed.flags && watched.events.flags && counting;
+            let flags = watched.changed.flags && watched.events.flags;
             let messages = watched.changed.is_worth_telling();
             let tells = watched.access == Access::Open && (messages || flags);
             if !tells || selected.as_ref() == Some(mailbox) {
@@ -166,7 +165,8 @@ impl Account {
             if messages {
                 items.extend([StatusItem::UidNext, StatusItem::Messages]);
             }
-            items.extend(counting.then_some(StatusItem::HighestModSeq));
+            // New flags show in nothing but the mod-sequence, which is all that RFC 5465 5.1 tells of them.
+            items.extend((counting || !messages).then_some(StatusItem::HighestModSeq));
             if let Some(line) = self.status_line(&owner, mailbox, &items) {
                 watched.changed = Changed::default();
                 lines.push(line);

@@ -89,6 +89,7 @@ fn filters_mean_what_the_list_has() {
     assert_eq!(meant(MailboxFilter::Inboxes), meant(MailboxFilter::Personal));
     assert_eq!(meant(MailboxFilter::Subscribed), ["Lists/a"]);
     assert_eq!(meant(MailboxFilter::Subtree(vec![name("Lists")])), ["Lists", "Lists/a"]);
+    assert_eq!(meant(MailboxFilter::Subtree(vec![name("")])).len(), 5);
     assert_eq!(meant(MailboxFilter::Mailboxes(vec![name("*"), name("top"), name("none")])), ["*"]);
     assert_eq!(meant(MailboxFilter::Mailboxes(vec![name("%")])), [""; 0]);
 }
