@@ -86,7 +86,8 @@ pub fn decode(command: &CommandBytes) -> Result<(Tag, Command), DecodeError> {
 
 /// Classifies by the command's name and hands over to its family.
 fn command_after_tag(scanner: &mut Scanner<'_>) -> Parsed<Command> {
-    scanner.space()?;
+    // One space, not more: the framer looks for the command's name at the same place.
+    scanner.expect(b' ', "a space")?;
     let name = scanner.atom("a command")?.to_ascii_uppercase();
     match name.as_str() {
         "CAPABILITY" => Ok(Command::Capability),

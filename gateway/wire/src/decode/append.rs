@@ -147,11 +147,12 @@ fn streamed(scanner: &mut Scanner<'_>) -> Parsed<u64> {
     Ok(size)
 }
 
-/// `date-time`: `"dd-Mon-yyyy hh:mm:ss +zzzz"`, the day padded with a space.
+/// `date-time`: `"dd-Mon-yyyy hh:mm:ss +zzzz"`, the day padded with a space, which some clients forget.
 fn date_time(scanner: &mut Scanner<'_>) -> Parsed<String> {
     let octets = scanner.string()?;
-    let text = std::str::from_utf8(&octets).ok().filter(|text| is_date_time(text));
-    text.map(str::to_owned).ok_or(DecodeError::bad("bad date-time"))
+    let text = std::str::from_utf8(&octets).map_err(|_| DecodeError::bad("bad date-time"))?;
+    let pad = if text.as_bytes().get(1) == Some(&b'-') { " " } else { "" };
+    Some(format!("{pad}{text}")).filter(|text| is_date_time(text)).ok_or(DecodeError::bad("bad date-time"))
 }
 
 fn is_date_time(text: &str) -> bool {

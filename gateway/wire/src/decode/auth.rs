@@ -37,6 +37,10 @@ pub(super) fn authenticate(scanner: &mut Scanner<'_>) -> Parsed<Command> {
 
 /// The argument of ID: NIL, or pairs of a name and a value. The bounds are RFC 2971's own (3.3).
 pub(super) fn id(scanner: &mut Scanner<'_>) -> Parsed<Command> {
+    if scanner.end().is_ok() {
+        // RFC 2971 3.1 wants NIL; there are clients that leave it out.
+        return Ok(Command::Id(Vec::new()));
+    }
     scanner.space()?;
     if scanner.peek() != Some(b'(') {
         nil(scanner)?;

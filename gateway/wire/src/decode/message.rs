@@ -130,7 +130,7 @@ fn store_change(scanner: &mut Scanner<'_>) -> Parsed<StoreChange> {
         return Ok(StoreChange { mode, silent, flags: flag_list(scanner)? });
     }
     let mut flags = vec![flag(scanner)?];
-    while scanner.accept(b' ') {
+    while scanner.more() {
         flags.push(flag(scanner)?);
     }
     Ok(StoreChange { mode, silent, flags: Flags::new(flags) })

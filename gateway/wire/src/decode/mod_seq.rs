@@ -27,7 +27,12 @@ fn value(scanner: &mut Scanner<'_>) -> Parsed<ModSeq> {
 /// `[SP "(" select-param *(SP select-param) ")"]`
 pub(super) fn select_parameters(scanner: &mut Scanner<'_>) -> Parsed<SelectParameters> {
     let mut parameters = SelectParameters::default();
-    if !scanner.accept(b' ') {
+    if !scanner.more() {
+        return Ok(parameters);
+    }
+    // RFC 4466 2.1 wants one at least; clients that put the command together from pieces send none.
+    if scanner.rest().starts_with(b"()") {
+        scanner.take(2);
         return Ok(parameters);
     }
     scanner.list(|scanner| {
@@ -88,7 +93,7 @@ fn plain_set(scanner: &mut Scanner<'_>) -> Parsed<SequenceSet> {
 /// `[SP "(" modifier *(SP modifier) ")"]`, in any order: `CHANGEDSINCE` SP mod-sequence-value, `VANISHED`, `PARTIAL` SP partial-range
 /// (RFC 9394 3.3).
 pub(super) fn fetch_modifiers(scanner: &mut Scanner<'_>, by_uid: bool) -> Parsed<FetchModifiers> {
-    if !scanner.accept(b' ') {
+    if !scanner.more() {
         return Ok(FetchModifiers::default());
     }
     let (mut since, mut vanished, mut partial) = (None, false, None);

@@ -118,6 +118,11 @@ fn group(scanner: &mut Scanner<'_>) -> Parsed<Group> {
         "INBOXES" => Filter::Other(MailboxFilter::Inboxes),
         "PERSONAL" => Filter::Other(MailboxFilter::Personal),
         "SUBSCRIBED" => Filter::Other(MailboxFilter::Subscribed),
+        // What is below the empty name is everything.
+        "SUBTREE" if scanner.rest().starts_with(b" \"\" ") => {
+            scanner.take(3);
+            Filter::Other(MailboxFilter::Subtree(vec![MailboxName::new("")]))
+        }
         "SUBTREE" => Filter::Other(MailboxFilter::Subtree(mailboxes(scanner)?)),
         "MAILBOXES" => Filter::Other(MailboxFilter::Mailboxes(mailboxes(scanner)?)),
         _ => return Err(DecodeError::bad("unknown mailbox specifier")),

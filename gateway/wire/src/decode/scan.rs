@@ -59,13 +59,22 @@ impl<'a> Scanner<'a> {
         if self.accept(byte) { Ok(()) } else { Err(DecodeError { text: expected(what), ..BAD }) }
     }
 
+    /// `SP`. More of them are one, as clients write that put commands together from pieces.
     pub(crate) fn space(&mut self) -> Parsed<()> {
-        self.expect(b' ', "a space")
+        self.expect(b' ', "a space")?;
+        self.run(|byte| byte == b' ');
+        Ok(())
     }
 
-    /// Nothing but the line end is left.
+    /// Reads spaces; whether something follows them, other than the end of the line or of a list.
+    pub(crate) fn more(&mut self) -> bool {
+        !self.run(|byte| byte == b' ').is_empty() && self.peek() != Some(b')') && self.end().is_err()
+    }
+
+    /// Nothing but the line end is left, and maybe spaces before it.
     pub(crate) fn end(&self) -> Parsed<()> {
-        if matches!(self.rest, b"" | b"\n" | b"\r\n") {
+        let spaces = self.rest.iter().take_while(|byte| **byte == b' ').count();
+        if matches!(self.rest.get(spaces..), Some(b"" | b"\n" | b"\r\n")) {
             Ok(())
         } else {
             Err(DecodeError::bad("unexpected argument"))
@@ -181,11 +190,12 @@ impl<'a> Scanner<'a> {
         Ok(octets)
     }
 
-    /// `"(" item *(SP item) ")"`
+    /// `"(" item *(SP item) ")"`, with any number of spaces between and around the items.
     pub(crate) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         self.expect(b'(', "a parenthesised list")?;
+        self.run(|byte| byte == b' ');
         let mut items = vec![item(self)?];
-        while self.accept(b' ') {
+        while self.more() {
             items.push(item(self)?);
         }
         self.expect(b')', "a closing parenthesis")?;

@@ -33,6 +33,7 @@ fn authenticate_takes_a_mechanism_and_may_bring_its_first_message() {
 fn id_is_nil_or_a_bounded_list_of_pairs() {
     check("ID NIL", Command::Id(Vec::new()));
     check("ID nil", Command::Id(Vec::new()));
+    check("ID", Command::Id(Vec::new()));
     check("ID ()", Command::Id(Vec::new()));
     let pair = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     check(
@@ -42,7 +43,6 @@ fn id_is_nil_or_a_bounded_list_of_pairs() {
     refused(
         Status::Bad,
         &[
-            "ID",
             "ID x",
             "ID (\"name\")",
             "ID (\"name\" x)",

@@ -37,7 +37,6 @@ fn select_with_what_is_known() {
     refused(
         Status::Bad,
         &[
-            "SELECT a ()",
             "SELECT a CONDSTORE",
             "SELECT a (CONDSTORE",
             "SELECT a (CONDSTORE) (CONDSTORE)",
