@@ -11,6 +11,8 @@ mod counting;
 mod filter;
 #[path = "golden/notify.rs"]
 mod notify;
+#[path = "golden/sharing.rs"]
+mod sharing;
 #[path = "golden/utf8.rs"]
 mod utf8;
 

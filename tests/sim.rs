@@ -108,3 +108,13 @@ fn mod_sequences_told_too_early_are_noticed_by_condstore_and_by_qresync() {
 fn clients_that_are_taken_for_each_other_are_noticed() {
     noticed_by(Cast::Crowd, Weakness::MixesClients);
 }
+
+/// F15: two phones with one device ID, each of which believes that it is the device.
+#[test]
+fn phones_that_share_a_device_are_not_lied_to() {
+    let runs = number("SIM_RUNS").unwrap_or(RUNS) / 4;
+    let seeds: Vec<u64> = number("SIM_SEED").map_or_else(|| (0..runs).collect(), |seed| vec![seed]);
+    let lies: Vec<Lie> =
+        seeds.into_iter().filter_map(|seed| run_with(seed, None, Some(Cast::Twins)).err()).collect();
+    assert!(lies.is_empty(), "{}", show(&lies));
+}

@@ -147,6 +147,9 @@ pub struct Handset {
     pub kind: Kind,
     /// What it holds.
     pub replica: Replica,
+    /// It knows that others may have been the device while it was away: with a LOGIN it begins anew, unless cursors or
+    /// mod-sequences say what it knew.
+    pub wary: bool,
     login: String,
     cookie: Option<String>,
     must_login: bool,
@@ -160,6 +163,7 @@ impl Handset {
         Handset {
             kind,
             replica: Replica::of(kind),
+            wary: false,
             login: format!("LOGIN {} {}", quote(user), quote(password)),
             cookie: None,
             must_login: true,
@@ -173,6 +177,9 @@ impl Handset {
         let mut lines: Vec<&str> = Vec::new();
         let login = self.login.clone();
         if self.must_login || self.kind == Kind::LoginEachPost {
+            if self.wary && self.kind != Kind::Cursor && !self.kind.counts() {
+                self.replica.forget();
+            }
             lines.push(&login);
         }
         let own = self.own_words(commands);

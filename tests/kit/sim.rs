@@ -87,7 +87,8 @@ impl Sim {
         for _ in 0..least + sim.rng.below(6) {
             sim.deliver();
         }
-        let kinds: Vec<(Kind, bool)> = sim.phones.iter().map(|p| (p.handset.kind, p.regular)).collect();
+        let who = |phone: &Phone| (phone.handset.kind, phone.regular, phone.names_requests);
+        let kinds: Vec<(Kind, bool, bool)> = sim.phones.iter().map(who).collect();
         sim.note(format!("@ {traits:?} {faults:?} {cast:?} {kinds:?}"));
         sim
     }
@@ -233,6 +234,8 @@ impl Sim {
                 let dropped = self.world.weakness == Some(Weakness::DropsEvents) && self.rng.chance(30);
                 if dropped {
                     self.world.upstream.events.pop_front();
+                } else if self.rng.chance(30) && self.world.deliver_spare_event() {
+                    // No order is promised between connections.
                 } else if !self.world.deliver_event() {
                     self.world.upstream.poll();
                 }
@@ -337,6 +340,11 @@ impl Sim {
             2 | 3 if !self.world.upstream.reachable => {
                 self.note("@ upstream is back".to_owned());
                 self.world.upstream.come_back();
+            }
+            4 if self.rng.chance(50) && !self.world.upstream.spared().is_empty() => {
+                let name = self.rng.pick(&self.world.upstream.spared()).clone();
+                self.note(format!("@ a command needs the connection that watches {name}"));
+                self.world.upstream.rest_spare(&name);
             }
             4 if self.faults.watcher => {
                 self.note("@ the watching connection is lost".to_owned());

@@ -199,6 +199,13 @@ impl World {
         })
     }
 
+    /// The oldest question of a kind is carried out, and answered later.
+    pub fn execute_one(&mut self, kind: &str) -> bool {
+        let is_kind = |question: &upstream::Question| format!("{:?}", question.request).starts_with(kind);
+        let at = self.upstream.questions.iter().position(is_kind);
+        at.is_some_and(|at| self.execute(at))
+    }
+
     fn settle_step(&mut self) -> bool {
         let waiting = self.conversations.iter().find(|(_, c)| c.has_output()).map(|(id, _)| *id);
         if let Some(id) = waiting {
@@ -212,6 +219,6 @@ impl World {
             return true;
         }
         self.upstream.poll();
-        !self.upstream.events.is_empty()
+        !self.upstream.events.is_empty() || self.deliver_spare_event()
     }
 }

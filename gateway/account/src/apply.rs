@@ -75,7 +75,7 @@ impl Account {
         }
         let first_time = mirror.uid_validity.is_none();
         let had_facts = mirror.facts.take();
-        let by_uid: BTreeMap<Uid, MessageFacts> = facts.into_iter().map(|f| (f.uid, f)).collect();
+        let mut by_uid: BTreeMap<Uid, MessageFacts> = facts.into_iter().map(|f| (f.uid, f)).collect();
         let told_of_none = by_uid.is_empty();
         if !by_uid.is_empty() || there.is_empty() {
             let keep = |f: &MessageFacts| Facts {
@@ -84,9 +84,14 @@ impl Account {
                 size: f.size,
             };
             let wanted = by_uid.len() as u64 == uids.len();
-            let mut kept: BTreeMap<Uid, Facts> = by_uid.iter().map(|(uid, f)| (*uid, keep(f))).collect();
-            let known = had_facts.iter().flatten().filter(|(uid, _)| since.contains(uid));
-            kept.extend(known.map(|(uid, facts)| (*uid, facts.clone())));
+            let newer = by_uid.values().filter(|f| !mirror.is_overtaken(f.uid, f.mod_seq));
+            let mut kept: BTreeMap<Uid, Facts> = newer.map(|f| (f.uid, keep(f))).collect();
+            // What was applied since it was asked for is known better than the answer knows.
+            let known = had_facts.iter().flatten().filter(|(uid, _)| !kept.contains_key(uid));
+            let known: Vec<_> = known.filter(|(uid, _)| there.contains(**uid)).collect();
+            kept.extend(known.into_iter().map(|(uid, facts)| (*uid, facts.clone())));
+            // Or it is not kept, and asked for once more: nothing else would ever say it again (F35).
+            mirror.sync_again |= wanted && kept.len() < there.len() as usize;
             mirror.facts = wanted.then_some(kept);
         }
         mirror.uid_validity = Some(synced.uid_validity);
@@ -106,7 +111,8 @@ impl Account {
         // Flags changed while nobody looked: by MODSEQ where there is one, else by comparison with what was kept.
         let highest = mirror.highest;
         let mut changed = Vec::new();
-        for (uid, facts) in by_uid.into_iter().filter(|(uid, _)| there.contains(*uid)) {
+        by_uid.retain(|uid, facts| there.contains(*uid) && !mirror.is_overtaken(*uid, facts.mod_seq));
+        for (uid, facts) in by_uid {
             let known = mirror.uids.contains(uid);
             let flagged = match (&had_facts, facts.mod_seq.0) {
                 (_, n) if n > 0 => facts.mod_seq > highest,
@@ -180,7 +186,8 @@ impl Account {
             if mirror.uids.contains(facts.uid) {
                 let report =
                     FlagsReport { uid: facts.uid, flags: facts.flags.clone(), mod_seq: facts.mod_seq };
-                if mirror.facts.is_some() && mirror.facts_of(facts.uid).is_none() {
+                let overtaken = mirror.is_overtaken(facts.uid, facts.mod_seq);
+                if mirror.facts.is_some() && mirror.facts_of(facts.uid).is_none() && !overtaken {
                     mirror.keep(&facts);
                 }
                 self.apply_flags(mailbox, &report, by);

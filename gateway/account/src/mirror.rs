@@ -208,6 +208,11 @@ impl Mirror {
         mod_seq > self.highest && self.echoes.get(&uid).is_none_or(|applied| mod_seq > *applied)
     }
 
+    /// Whether flags of that mod-sequence are older than what was applied.
+    pub(crate) fn is_overtaken(&self, uid: Uid, mod_seq: ModSeq) -> bool {
+        mod_seq > ModSeq(0) && self.echoes.get(&uid).is_some_and(|applied| mod_seq < *applied)
+    }
+
     /// A flag report was applied.
     pub(crate) fn applied(&mut self, uid: Uid, mod_seq: ModSeq) {
         if mod_seq > ModSeq(0) {

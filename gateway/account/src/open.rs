@@ -132,21 +132,15 @@ impl Account {
             self.outbox.push(Output::Finish(open.conn));
             return;
         }
-        // The cookie before this one lives until this one is used (F16).
-        let retired = self
-            .devices
-            .get_mut(&id)
-            .filter(|device| device.cookies[0].is_some_and(|hash| open.by == OpenBy::Cookie(hash)))
-            .and_then(|device| device.cookies[1].take());
-        if let Some(old) = retired {
-            self.outbox.index(IndexChange { key: IndexKey::Cookie(old), present: false });
-            self.dirty_devices.insert(id.clone());
-        }
+        let newest = self.use_cookie(&id, &open.by);
         let owner = Owner::Device(id.clone());
         self.connections.insert(open.conn, Box::new(connection(open, owner.clone(), self)));
         self.heard_of(&id);
         // On TCP nothing is known of how an earlier connection ended.
-        let lost = self.resume_position(open, &owner, open.transport.kind != TransportKind::Tcp);
+        if !newest && let Some(session) = self.session_mut(&owner).filter(|_| open.presented.is_none()) {
+            session.return_to_last();
+        }
+        let lost = self.resume_position(open, &owner, newest && open.transport.kind != TransportKind::Tcp);
         self.remember_request(open, &owner);
         let stale = self
             .session(&owner)
@@ -160,6 +154,21 @@ impl Account {
         // Nothing was answered on this connection yet: its first command proves nothing of what came before it (F3), as it
         // would if the log's position were noted as handed over.
         self.outbox.push(Output::Complete { conn: open.conn, idling: false });
+    }
+
+    /// The cookie before the newest lives until that is used (F16), and the newest dies when the one before it is used: then the
+    /// answer that set it never arrived, or another phone has it (F15). Whether it is the newest that is used.
+    fn use_cookie(&mut self, id: &DeviceId, by: &OpenBy) -> bool {
+        let (Some(device), OpenBy::Cookie(used)) = (self.devices.get_mut(id), by) else { return true };
+        let [current, before] = device.cookies;
+        let newest = current == Some(*used);
+        let retired = if newest { before } else { current };
+        device.cookies = [Some(*used), None];
+        if let Some(old) = retired {
+            self.outbox.index(IndexChange { key: IndexKey::Cookie(old), present: false });
+            self.dirty_devices.insert(id.clone());
+        }
+        newest
     }
 
     /// Whether the device's session knows the request's name as that of another request.
@@ -227,6 +236,9 @@ impl Account {
         let Some(session) = self.session_mut(owner) else { return false };
         if open.presented.is_none() {
             session.return_to_repeat(body);
+        }
+        if !by_cookie && open.transport.kind != TransportKind::Tcp && !open.cursors {
+            session.leave_cursors(incarnation);
         }
         let lost = match open.presented {
             Some(cursor) if session.resume_at(cursor).is_ok() => false,
@@ -300,6 +312,11 @@ impl Account {
             self.outbox.index(IndexChange { key, present: true });
         }
         if open.transport.kind == TransportKind::Tcp {
+            // The session goes on elsewhere than where the cookies' holder believes, who may be another phone (F15).
+            let cookies = self.devices.get_mut(id).map(|device| std::mem::take(&mut device.cookies));
+            for cookie in cookies.into_iter().flatten().flatten() {
+                self.outbox.index(IndexChange { key: IndexKey::Cookie(cookie), present: false });
+            }
             return;
         }
         let cookie = self.entropy.cookie();

@@ -84,6 +84,15 @@ impl Account {
                 self.ensure_verdicts(&id, mailbox);
             }
         }
+        // After a restart nobody has judged what a session was told of a mailbox that it has left: new flags there are its news all the
+        // same (PI-014).
+        let told = |device: &crate::device::Device| {
+            device.session.as_ref().is_some_and(|session| session.told(mailbox).is_some())
+        };
+        let unjudged = self.devices.iter().filter(|(_, d)| !d.verdicts.contains_key(mailbox) && told(d));
+        for id in unjudged.map(|(id, _)| id.clone()).collect::<Vec<DeviceId>>() {
+            self.ensure_verdicts(&id, mailbox);
+        }
         let facts = self.facts_wanted(mailbox);
         let mod_seqs = self.new_mod_seqs();
         let mirror = self.mirrors.entry(mailbox.clone()).or_insert_with(|| Mirror::new(mod_seqs));
@@ -173,6 +182,8 @@ impl Account {
             UpstreamEvent::Vanished { mailbox, uid_validity, uids } => {
                 if self.is_mirrored(&mailbox, uid_validity) {
                     self.apply_gone(&mailbox, &uids, None);
+                    // Verdicts may have waited for nothing but what is gone.
+                    self.judge_waiting(&mailbox);
                 }
             }
             UpstreamEvent::Status { mailbox, uid_validity, uid_next, messages, highest_mod_seq } => {

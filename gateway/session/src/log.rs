@@ -137,6 +137,16 @@ impl SessionLog {
         })
     }
 
+    /// Whoever begins says nothing of cursors: it is another app than the one that did, or another phone. Going on is evidence again,
+    /// and since what is unacknowledged is not kept apart any more, cursors given before are of another life of the log.
+    pub fn leave_cursors(&mut self, incarnation: u64) {
+        if self.cursors {
+            self.cursors = false;
+            self.incarnation = incarnation;
+            self.dirty.head = true;
+        }
+    }
+
     /// A cursor is about to be given: from now on only cursors are evidence.
     pub fn use_cursors(&mut self) {
         self.dirty.head |= !self.cursors;

@@ -61,6 +61,8 @@ pub struct Replica {
     elsewhere: Option<Elsewhere>,
     /// It wants to hear of removals at once.
     uids_only: bool,
+    /// It asked for inband push, which tells things between commands.
+    pushed_to: bool,
     /// What was held when the current request began.
     at_request: (Mailboxes, Option<String>, Option<String>),
     in_flight: VecDeque<(String, Meaning)>,
@@ -165,6 +167,7 @@ impl Replica {
         let mut lines = Lines::default();
         lines.push(commands);
         for line in lines {
+            self.pushed_to |= line.ends_with(b"PIMAP_INBAND_PUSH ON");
             if let Some((tag, meaning)) = meaning(&line) {
                 self.note_said(&tag, &line);
                 let held = self.selected.as_ref().and_then(|name| self.mailboxes.get(name));
@@ -219,6 +222,14 @@ impl Replica {
         self.drop_all_but_caches();
         self.forget_elsewhere();
         unsure
+    }
+
+    /// All it held may be untrue; what it heard that could not be true stays.
+    pub(super) fn forget(&mut self) {
+        let (lies, elsewhere) = (std::mem::take(&mut self.lies), self.elsewhere.is_some());
+        let elsewhere = elsewhere.then(Elsewhere::default);
+        let (uids_only, pushed_to) = (self.uids_only, self.pushed_to);
+        *self = Replica { lies, elsewhere, uids_only, pushed_to, ..Replica::default() };
     }
 
     /// A library below the handset throws the answer away and sends `body` again.

@@ -19,10 +19,19 @@ pub enum Cast {
     Notified,
     /// Regular clients of one account, many at once, and one device.
     Crowd,
+    /// Two phones with one device ID, each of which believes that it is the device (F15).
+    Twins,
 }
 
 /// The upstream, of each kind that there is.
 pub(super) fn traits(rng: &mut Rng) -> Traits {
+    let traits = kind_of_upstream(rng);
+    // Connections to spare watch where the watching connection hears of one mailbox only (F48).
+    let sparing = traits.idle && !traits.notify && rng.chance(60);
+    Traits { spares: usize::from(sparing), ..traits }
+}
+
+fn kind_of_upstream(rng: &mut Rng) -> Traits {
     match rng.below(10) {
         // IDLE and nothing else.
         0 | 1 => Traits::POOR,
@@ -44,6 +53,7 @@ pub(super) fn traits(rng: &mut Rng) -> Traits {
                 mailboxes: true,
                 sort: false,
                 append: true,
+                spares: 0,
             }
         }
         _ => Traits::RICH,
@@ -57,6 +67,7 @@ impl Cast {
             15..=21 => Cast::Condstore,
             22..=33 => Cast::Notified,
             34..=43 => Cast::Crowd,
+            44..=53 => Cast::Twins,
             _ => Cast::Mixed,
         }
     }
@@ -81,7 +92,11 @@ impl Cast {
             let (delayed, counting) = (rng.chance(50), rng.chance(40));
             Kind::Notify { delayed, counting }
         };
-        let device = |kind: Kind, n: usize| Phone::new(kind, &format!("P{n}"));
+        let names_requests = rng.chance(30);
+        let device = |kind: Kind, n: usize| {
+            let phone = Phone::new(kind, &format!("P{n}"));
+            if names_requests { phone.naming_requests() } else { phone }
+        };
         let client = |kind: Kind, n: usize| Phone::regular(kind, &format!("R{n}"));
         let many = 1 + usize::from(rng.chance(40));
         match self {
@@ -103,6 +118,7 @@ impl Cast {
                 };
                 vec![first, other]
             }
+            Cast::Twins => (0..2).map(|n| device(*rng.pick(&Kind::ALL), 0).sharing(n)).collect(),
             Cast::Crowd => {
                 let stream: Vec<Kind> =
                     Kind::ALL.into_iter().filter(|kind| kind.road() == Road::Tcp).collect();

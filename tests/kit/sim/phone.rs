@@ -49,6 +49,10 @@ pub struct Phone {
     pub device: String,
     /// It logs in without a device: its session is as long as its connection.
     pub regular: bool,
+    /// Each of its requests over HTTP has an `Idempotency-Key`.
+    pub names_requests: bool,
+    /// Others have the same device ID, and believe that they are the device (F15); which of them it is.
+    pub shared: Option<usize>,
     /// Mailbox, UIDs and certainty of what the latest requests meant to change.
     pub meant: VecDeque<(BTreeSet<u32>, bool)>,
     /// Connections whose death the gateway has not noticed yet.
@@ -80,6 +84,8 @@ impl Phone {
             handset: Handset::new(kind, &format!("joe#{device}"), crate::world::conversation::PASSWORD),
             device: device.to_owned(),
             regular: false,
+            names_requests: false,
+            shared: None,
             meant: VecDeque::new(),
             zombies: Vec::new(),
             departing: Vec::new(),
@@ -93,6 +99,18 @@ impl Phone {
     pub fn regular(kind: Kind, name: &str) -> Phone {
         let handset = Handset::new(kind, "joe", crate::world::conversation::PASSWORD);
         Phone { handset, regular: true, ..Phone::new(kind, name) }
+    }
+
+    /// The same with an `Idempotency-Key` for each request over HTTP.
+    pub fn naming_requests(self) -> Phone {
+        let names_requests = self.handset.kind.road() != Road::Tcp;
+        Phone { names_requests, ..self }
+    }
+
+    /// The same beside others with its device ID.
+    pub fn sharing(mut self, which: usize) -> Phone {
+        self.handset.wary = true;
+        Phone { shared: Some(which), ..self }
     }
 
     /// Whether nothing is under way.
@@ -151,7 +169,10 @@ impl Phone {
         for line in request.body.split_inclusive(|octet| *octet == b'\n') {
             self.said.push(format!("C: {}", show(line.trim_ascii_end())));
         }
-        let manner = Manner { cookie: request.cookie.clone(), ack: request.ack.clone(), key: None };
+        // A library that repeats repeats the name as well; another request never has it, its tags being others.
+        let name = || format!("{:?} {}", self.shared, show(&request.body));
+        let key = self.names_requests.then(name);
+        let manner = Manner { cookie: request.cookie.clone(), ack: request.ack.clone(), key };
         if let Some(ack) = &request.ack {
             self.note(format!("@ presents {ack:?}"));
         }

@@ -63,6 +63,7 @@ impl Sim {
             self.quiet()?;
         }
         self.catch_up(at)?;
+        self.audit()?;
         for name in self.phones[at].handset.replica.in_doubt() {
             if self.world.mailbox(&MailboxName::new(&name)).is_some() {
                 self.ask(at, &[format!("STATUS {name} (MESSAGES UIDNEXT UIDVALIDITY)")])?;
@@ -161,6 +162,7 @@ impl Sim {
             return self.check_truth_at_once(at);
         }
         self.catch_up(at)?;
+        self.audit()?;
         if !selected {
             self.ask(at, &["NOOP".to_owned()])?;
             self.catch_up(at)?;
@@ -183,6 +185,17 @@ impl Sim {
             truth.messages.retain(|(uid, _)| !unannounced(*uid));
         }
         self.compare(at, &criteria, &truth)
+    }
+
+    /// Without mod-sequences nothing tells of new flags in a mailbox that no connection has open: they are found by an audit, every ten
+    /// minutes (docs/upstreams.md).
+    fn audit(&mut self) -> Found {
+        if self.world.upstream.traits.mod_seqs {
+            return Ok(());
+        }
+        self.world.pass(11 * 60_000);
+        self.world.upstream.audit();
+        self.quiet()
     }
 
     /// A request that begins with LOGIN proves nothing (F3), so such a handset is told RESYNC again and again; it looks at a
@@ -246,7 +259,7 @@ impl Sim {
     /// Every pushed event that is untold has a stream that tells it, or woke its device.
     fn check_pushes(&mut self) -> Found {
         let streaming = self.world.conversations.values().any(|c| c.phase != Phase::Over);
-        if streaming {
+        if streaming || self.phones.iter().any(|phone| phone.shared.is_some()) {
             return Ok(());
         }
         for (device, session) in self.world.sessions() {

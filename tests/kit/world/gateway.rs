@@ -246,9 +246,16 @@ impl World {
         true
     }
 
-    /// The next event of the watching connection reaches the account.
+    /// The next event of the watching connection reaches the account; where it has none, that of the connections to spare.
     pub fn deliver_event(&mut self) -> bool {
-        let Some(event) = self.upstream.events.pop_front() else { return false };
+        let Some(event) = self.upstream.events.pop_front() else { return self.deliver_spare_event() };
+        self.step(Input::Upstream(event));
+        true
+    }
+
+    /// The next event of the connections to spare reaches the account.
+    pub fn deliver_spare_event(&mut self) -> bool {
+        let Some(event) = self.upstream.next_spare_event() else { return false };
         self.step(Input::Upstream(event));
         true
     }

@@ -23,6 +23,7 @@
 //! @ store lost                                         the process dies, and nothing it had stored is left
 //! @ hold upstream · @ release upstream                 questions to upstream wait; events do not
 //! @ answer [KIND]                                      the oldest of them, or of a kind, is carried out and answered
+//! @ execute KIND                                       the oldest of a kind is carried out; its answer waits
 //! @ unanswered                                         what was sent is carried out upstream, and not answered yet
 //! @ watcher deaf                                       the watching connection hears nothing from now on
 //! @ unmounted TIMES                                    so many looks at a mailbox find it empty
@@ -61,6 +62,7 @@ pub struct WorldStage {
     world: World,
     lines: BTreeMap<String, Line>,
     cookie: Option<String>,
+    older_cookie: Option<String>,
     cursor: Option<String>,
     hold: bool,
     /// Answers of upstream are on their way, and stay there.
@@ -74,6 +76,7 @@ impl Default for WorldStage {
             world,
             lines: BTreeMap::new(),
             cookie: None,
+            older_cookie: None,
             cursor: None,
             hold: false,
             unanswered: false,
@@ -134,8 +137,10 @@ impl Stage for WorldStage {
             let octets: Vec<u8> = conversation.wire.drain(..).collect();
             connection.heard.push(&octets);
             connection.ended = conversation.phase == Phase::Over && !conversation.has_output();
-            if let Some(cookie) = conversation.cookie.clone() {
-                self.cookie = Some(cookie);
+            if let Some(cookie) =
+                conversation.cookie.clone().filter(|cookie| self.cookie.as_ref() != Some(cookie))
+            {
+                self.older_cookie = self.cookie.replace(cookie);
             }
         }
         if let Some(line) = connection.heard.next() {
@@ -181,6 +186,11 @@ impl Stage for WorldStage {
             ["release", "upstream"] => self.world.hold_answers = false,
             ["answer", ref kind @ ..] => {
                 if !self.world.answer_one(kind.first().copied().unwrap_or_default()) {
+                    return Err("nothing of the kind is asked".to_owned());
+                }
+            }
+            ["execute", kind] => {
+                if !self.world.execute_one(kind) {
                     return Err("nothing of the kind is asked".to_owned());
                 }
             }
@@ -232,7 +242,7 @@ impl WorldStage {
     }
 
     fn open(&mut self, rest: &[&str], stream: bool) -> Result<(), String> {
-        let is_option = |word: &&str| word.contains('=') || ["cookie", "ack"].contains(word);
+        let is_option = |word: &&str| word.contains('=') || ["cookie", "older", "ack"].contains(word);
         let (options, names): (Vec<&str>, Vec<&str>) = rest.iter().copied().partition(is_option);
         let mut manner = Manner::default();
         for option in options {
@@ -240,6 +250,7 @@ impl WorldStage {
                 Some(("ack", cursor)) => manner.ack = Some(cursor.to_owned()),
                 Some(("key", key)) => manner.key = Some(key.to_owned()),
                 None if option == "ack" => manner.ack = Some(self.cursor.clone().unwrap_or_default()),
+                None if option == "older" => manner.cookie = self.older_cookie.clone(),
                 None => manner.cookie = self.cookie.clone(),
                 Some(_) => return Err(format!("no such option: {option}")),
             }

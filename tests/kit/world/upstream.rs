@@ -7,17 +7,17 @@
 
 mod answer;
 mod append;
+mod hear;
 
 use super::mail::Mail;
 use pimap_account::contract::Carry;
 use pimap_types::append::AppendPiece;
 use pimap_types::command::StoreChange;
-use pimap_types::response::ListItem;
 use pimap_types::upstream::{
     Announced, Data, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
 };
-use pimap_types::{Date, MailboxName, ModSeq, Ticket, Uid, UidRanges};
-use std::collections::{BTreeSet, VecDeque};
+use pimap_types::{Date, MailboxName, Ticket, Uid};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the server can do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,8 @@ pub struct Traits {
     pub sort: bool,
     /// MULTIAPPEND, CATENATE and BINARY.
     pub append: bool,
+    /// So many mailboxes beside the first are watched on connections to spare where there is IDLE and no NOTIFY (F48).
+    pub spares: usize,
 }
 
 impl Traits {
@@ -54,6 +56,7 @@ impl Traits {
         mailboxes: true,
         sort: true,
         append: true,
+        spares: 0,
     };
     /// A server that has nothing but IDLE.
     pub const POOR: Traits = Traits {
@@ -66,6 +69,7 @@ impl Traits {
         mailboxes: false,
         sort: false,
         append: false,
+        spares: 0,
     };
 
     /// What such a server announces.
@@ -163,6 +167,10 @@ pub struct Upstream {
     unpolled: BTreeSet<MailboxName>,
     /// What a NOOP in the open mailbox will be told, where there is no IDLE.
     unheard: Vec<UpstreamEvent>,
+    /// Mailboxes watched on connections to spare, and whether each has its connection now.
+    spares: BTreeMap<MailboxName, bool>,
+    /// What those connections heard. Nothing is promised of its order beside `events`.
+    spare_events: VecDeque<UpstreamEvent>,
 }
 
 impl Upstream {
@@ -186,6 +194,8 @@ impl Upstream {
             wanted: false,
             unpolled: BTreeSet::new(),
             unheard: Vec::new(),
+            spares: BTreeMap::new(),
+            spare_events: VecDeque::new(),
         }
     }
 
@@ -216,13 +226,14 @@ impl Upstream {
             return self.connect_watcher();
         }
         let Some(first) = self.watch.first.clone().filter(|first| left.as_ref() != Some(first)) else {
-            return;
+            return self.assign_spares();
         };
         self.unheard.clear();
         // What was on its way about the mailbox that is left is lost with it; the one that is opened tells its numbers.
         self.events.extend(left.map(look_at));
         let event = self.status_event(&first);
         self.events.push_back(event);
+        self.assign_spares();
     }
 
     /// The gateway died: its questions are answered to nobody, its watching connection is gone. `carried_out` decides
@@ -236,6 +247,7 @@ impl Upstream {
         }
         (self.watching, self.wanted) = (false, false);
         self.events.clear();
+        self.lose_spares();
     }
 
     /// Carries a question out. An APPEND needs its message.
@@ -273,6 +285,7 @@ impl Upstream {
             };
             question.stage = Stage::Done(UpstreamReply::Failed(fault), Vec::new());
         }
+        self.lose_spares();
         if std::mem::take(&mut self.watching) {
             // What the dead connection had said and nobody had heard is lost with it.
             self.events.clear();
@@ -286,8 +299,9 @@ impl Upstream {
         self.connect_watcher();
     }
 
-    /// Only the watching connection breaks, and is made anew.
+    /// Only the watching connection breaks, and is made anew; no connection is spared while there is none.
     pub fn lose_watcher(&mut self) {
+        self.lose_spares();
         if std::mem::take(&mut self.watching) {
             self.events.clear();
             self.events.push_back(UpstreamEvent::Lost);
@@ -297,6 +311,7 @@ impl Upstream {
 
     /// The watching connection looks alive and hears nothing any more (F49).
     pub fn deafen(&mut self) {
+        self.lose_spares();
         self.watching = false;
     }
 
@@ -310,13 +325,16 @@ impl Upstream {
         self.events.push_back(UpstreamEvent::Back { notify, mod_seqs, uid_plus, r#move, announced });
         self.unpolled.clear();
         self.unheard.clear();
+        self.assign_spares();
     }
 
-    /// Polls by STATUS the mailboxes that the watching connection does not hear of, and the open one by NOOP.
+    /// Polls by STATUS the mailboxes that no connection hears of, and the open one by NOOP. Connections to spare that rested
+    /// watch again.
     pub fn poll(&mut self) {
         if !self.watching {
             return;
         }
+        self.begin_spares();
         self.events.append(&mut VecDeque::from(std::mem::take(&mut self.unheard)));
         for mailbox in std::mem::take(&mut self.unpolled) {
             let event = self.status_event(&mailbox);
@@ -328,125 +346,6 @@ impl Upstream {
     pub fn repeat_event(&mut self) {
         if let Some(event) = self.events.front().cloned() {
             self.events.push_front(event);
-        }
-    }
-
-    // === what the watching connection hears ===
-
-    /// Messages came or changed.
-    pub fn changed(&mut self, mailbox: &MailboxName, uids: &[u32]) {
-        if !self.watching || uids.is_empty() {
-            return;
-        }
-        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| self.hears(mailbox)) else {
-            return self.elsewhere(mailbox);
-        };
-        let facts = state.facts(|uid, _| uids.contains(&uid), self.traits.mod_seqs);
-        let (mailbox, uid_validity) = (mailbox.clone(), state.uid_validity);
-        // A server that speaks in numbers only lets the watcher say "look now" (F47); flags come with their UID here.
-        self.tell_open(UpstreamEvent::Changed { mailbox, uid_validity, facts });
-    }
-
-    /// Messages are gone.
-    pub fn vanished(&mut self, mailbox: &MailboxName, uids: &[u32]) {
-        if !self.watching || uids.is_empty() {
-            return;
-        }
-        let Some(state) = self.mail.mailboxes.get(mailbox).filter(|_| self.hears(mailbox)) else {
-            return self.elsewhere(mailbox);
-        };
-        if !self.traits.qresync {
-            return self.tell_open(look_at(mailbox.clone()));
-        }
-        let uids = UidRanges::from_uids(uids.iter().filter_map(|uid| Uid::new(*uid)));
-        let (mailbox, uid_validity) = (mailbox.clone(), state.uid_validity);
-        self.tell_open(UpstreamEvent::Vanished { mailbox, uid_validity, uids });
-    }
-
-    /// Mailboxes were created, renamed or deleted.
-    pub fn folders_changed(&mut self, mailbox: &MailboxName, old_name: Option<&MailboxName>) {
-        let opened =
-            [Some(mailbox), old_name].contains(&self.watch.first.as_ref()) && self.watch.first.is_some();
-        if self.watching && self.traits.notify {
-            let exists = self.mail.mailboxes.contains_key(mailbox);
-            let attributes = if exists { Vec::new() } else { vec!["\\NonExistent".to_owned()] };
-            let item = ListItem { attributes, delimiter: Some('/'), mailbox: mailbox.clone() };
-            self.events.push_back(UpstreamEvent::Mailbox { item, old_name: old_name.cloned() });
-        }
-        if self.watching && opened {
-            // The server closes a mailbox that is replaced under a connection.
-            self.watching = false;
-            self.events.push_back(UpstreamEvent::Lost);
-            self.connect_watcher();
-        } else if self.mail.mailboxes.contains_key(mailbox) {
-            self.elsewhere(mailbox);
-        }
-    }
-
-    /// Another client changes a message's flags.
-    pub fn other_stores(&mut self, mailbox: &MailboxName, uid: u32, change: &StoreChange) {
-        let Some(state) = self.mail.mailboxes.get_mut(mailbox) else { return };
-        let stored = state.store(&UidRanges::from_pairs([(uid, uid)]), change);
-        self.changed(mailbox, &stored);
-    }
-
-    /// Somebody subscribes to a mailbox, or no longer.
-    pub fn subscribe(&mut self, mailbox: &MailboxName, subscribed: bool) {
-        match subscribed {
-            true => self.mail.subscriptions.insert(mailbox.clone()),
-            false => self.mail.subscriptions.remove(mailbox),
-        };
-        if self.watching && self.traits.notify {
-            let attributes = if subscribed { vec!["\\Subscribed".to_owned()] } else { Vec::new() };
-            let item = ListItem { attributes, delimiter: Some('/'), mailbox: mailbox.clone() };
-            self.events.push_back(UpstreamEvent::Mailbox { item, old_name: None });
-        }
-    }
-
-    /// The right to look into a mailbox is taken away, or given back.
-    pub fn deny(&mut self, mailbox: &MailboxName, denied: bool) {
-        match denied {
-            true => self.mail.denied.insert(mailbox.clone()),
-            false => self.mail.denied.remove(mailbox),
-        };
-        // All that a server can say is that something is different there.
-        if self.watching {
-            self.events.push_back(look_at(mailbox.clone()));
-        }
-    }
-
-    /// An event of the mailbox that is open on the watching connection, at once or with its next NOOP.
-    fn tell_open(&mut self, event: UpstreamEvent) {
-        match self.traits.idle || self.traits.notify {
-            true => self.events.push_back(event),
-            false => self.unheard.push(event),
-        }
-    }
-
-    fn hears(&self, mailbox: &MailboxName) -> bool {
-        self.watch.first.as_ref() == Some(mailbox)
-    }
-
-    fn elsewhere(&mut self, mailbox: &MailboxName) {
-        if !self.watching || !(self.watch.all || self.watch.mailboxes.contains(mailbox)) {
-            return;
-        }
-        if self.traits.notify {
-            let event = self.status_event(mailbox);
-            self.events.push_back(event);
-        } else {
-            self.unpolled.insert(mailbox.clone());
-        }
-    }
-
-    fn status_event(&self, mailbox: &MailboxName) -> UpstreamEvent {
-        let Some(state) = self.mail.mailboxes.get(mailbox) else { return look_at(mailbox.clone()) };
-        UpstreamEvent::Status {
-            mailbox: mailbox.clone(),
-            uid_validity: Some(state.uid_validity),
-            uid_next: Some(state.uid_next),
-            messages: Some(state.messages.len() as u32),
-            highest_mod_seq: self.traits.mod_seqs.then_some(ModSeq(state.highest)),
         }
     }
 }

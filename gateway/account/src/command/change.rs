@@ -81,6 +81,7 @@ impl Account {
             if let Some((owner, mailbox)) = self.changed_by(conn, running) {
                 // A NO does not mean that nothing moved (RFC 6851 3.3).
                 self.apply_gone(&mailbox, &vanished, Some(&owner));
+                self.judge_waiting(&mailbox);
             }
         }
         if let Some(refusal) = refusal {
@@ -132,6 +133,7 @@ impl Account {
         };
         if let Some((owner, mailbox)) = self.changed_by(conn, running) {
             self.apply_gone(&mailbox, &gone, Some(&owner));
+            self.judge_waiting(&mailbox);
         }
         // A request that took the session over may have selected another meanwhile, which is not closed by this.
         let selected = self.selected_of(conn).map(|(_, mailbox)| mailbox);

@@ -107,8 +107,12 @@ impl Account {
         let at = mirror.at(&mailbox);
         if qresync.known.is_some() && !self.hides(&owner, &mailbox) {
             // Only of these it wants to hear (RFC 7162 3.2.5.1). Behind a filter that would leave out what has come back into the view,
-            // which it cannot know.
-            changed = changed.intersection(&known);
+            // which it cannot know; and a filter that hides nothing now may have hidden something then.
+            let looked_at = match owner {
+                Owner::Device(_) => UidRanges::from_pairs(known.ranges().last().map(|(_, last)| (1, *last))),
+                Owner::Regular(_) => known.clone(),
+            };
+            changed = changed.intersection(&looked_at);
         }
         let gone = self.gone_among(&owner, &mailbox, &known, &view);
         if !gone.is_empty() {

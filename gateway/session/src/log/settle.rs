@@ -181,6 +181,14 @@ impl SessionLog {
         self.dirty.head = true;
     }
 
+    /// A request begins with the cookie from before the last LOGIN: its sender never saw the answer to that, and is where it began.
+    pub fn return_to_last(&mut self) {
+        let Some(last) = &self.last_request else { return };
+        let known = last.selected.clone().filter(|selected| self.mailboxes.contains_key(&selected.mailbox));
+        self.selected = known;
+        self.dirty.head = true;
+    }
+
     /// The response to the last request was written whole and without error.
     pub fn response_written(&mut self) {
         if let Some(last) = self.last_request.as_mut().filter(|last| !last.clean) {

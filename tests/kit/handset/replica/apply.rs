@@ -10,8 +10,8 @@ impl Replica {
         self.session_told = false;
         if let Some((_, Meaning::Select(name, knowing))) = self.in_flight.front().cloned() {
             self.opening = Some((name, knowing));
-            // Only to whoever is notified is anything told that was not asked for.
-            if self.elsewhere.is_none() {
+            // Only to whoever is notified, or asked for inband push, is anything told that was not asked for.
+            if self.elsewhere.is_none() && !self.pushed_to {
                 self.opens();
             }
         }
@@ -273,6 +273,8 @@ impl Replica {
             Meaning::Select(..) if unopened => {
                 if condition.status != "BAD" {
                     self.leaves();
+                    // What was told since it was sent may have been of the mailbox that is left already.
+                    self.doubt_elsewhere();
                     self.selected = None;
                 }
             }

@@ -171,6 +171,13 @@ impl Replica {
         }
     }
 
+    /// What is counted of the mailbox that was left just now may not hold.
+    pub(super) fn doubt_elsewhere(&mut self) {
+        if let (Some(elsewhere), Some(name)) = (&mut self.elsewhere, &self.selected) {
+            elsewhere.doubt(std::slice::from_ref(name));
+        }
+    }
+
     /// The connection is another one: nothing of what was told elsewhere is kept up to date.
     pub(super) fn forget_elsewhere(&mut self) {
         if let Some(elsewhere) = &mut self.elsewhere {
