@@ -273,3 +273,42 @@ async fn status_is_not_asked_for_where_the_mailbox_is_open() {
         }
     }
 }
+
+/// NQ-056: without mod-sequences what is new is asked for first, then what is known; of that, what is not named is gone.
+#[tokio::test]
+async fn new_messages_are_asked_for_before_those_that_are_known() {
+    let fact = |number: u32, uid: u32| {
+        format!(
+            "* {number} FETCH (UID {uid} FLAGS () INTERNALDATE \" 1-Feb-2004 10:00:00 +0000\" RFC822.SIZE 9)"
+        )
+    };
+    let fake = Fake::start("IDLE", move |said, _, _| match said {
+        said if said.starts_with("EXAMINE") => Answer::lines(&[
+            "* FLAGS (\\Seen)",
+            "* 3 EXISTS",
+            "* OK [UIDVALIDITY 7] x",
+            "* OK [UIDNEXT 10] x",
+            "{tag} OK [READ-ONLY] open",
+        ]),
+        // The second is not asked for: a server may tell of it all the same.
+        said if said.starts_with("UID FETCH 6:* ") => {
+            Answer::lines(&[&fact(3, 9), &fact(2, 5), "{tag} OK fetched"])
+        }
+        said if said.starts_with("UID FETCH 1:5 ") => {
+            Answer::lines(&[&fact(1, 2), &fact(2, 5), "{tag} OK fetched"])
+        }
+        _ => Answer::Default,
+    })
+    .await;
+    let account = quiet_account(at_port(fake.port), "joe");
+    let uid_validity = UidValidity::new(7).expect("not zero");
+    let known = Known { uid_validity, highest_mod_seq: ModSeq(0), uids: set(&[(2, 3), (5, 5)]) };
+    let synced = sync(&account, "INBOX", Some(known), true).await;
+    let Delta::Full { uids: all, facts } = &synced.delta else { panic!("{synced:?}") };
+    assert_eq!((all, uids(facts)), (&set(&[(2, 2), (5, 5), (9, 9)]), vec![2, 5, 9]));
+    let asked: Vec<String> = commands(&fake).into_iter().filter(|line| line.contains("FETCH")).collect();
+    assert!(
+        asked.len() == 2 && asked[0].starts_with("UID FETCH 6:*") && asked[1].starts_with("UID FETCH 1:5"),
+        "{asked:?}"
+    );
+}

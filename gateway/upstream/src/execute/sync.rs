@@ -123,10 +123,12 @@ async fn in_full(
         let uids = all_uids_twice(pool, connection, known, opened).await?;
         return Ok(Delta::Full { uids, facts: Vec::new() });
     }
-    let mut all = all_facts(connection).await?;
+    // The last of those that are known (imap-disc 4.3.1).
+    let last = known.and_then(|known| known.uids.ranges().last()).map(|range| range.1);
+    let mut all = all_facts(connection, last).await?;
     if suspicious(known, &UidRanges::from_uids(all.keys().copied())) {
         afresh(pool, connection).await?;
-        all = all_facts(connection).await?;
+        all = all_facts(connection, last).await?;
     }
     let uids = UidRanges::from_uids(all.keys().copied());
     Ok(Delta::Full { uids, facts: all.into_values().collect() })
@@ -136,8 +138,12 @@ async fn in_full(
 const LOOKS_MAX: usize = 4;
 
 /// Facts of all messages. An answer that lacks some is not taken for a mailbox that lost them (law 1): the mailbox is opened
-/// again until as many are named as there are, or twice the same.
-pub(super) async fn all_facts(connection: &mut Connection) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+/// again until as many are named as there are, or twice the same. `last` is the last one that is known: what came after it is asked for
+/// first.
+pub(super) async fn all_facts(
+    connection: &mut Connection,
+    last: Option<u32>,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
     let mut before = None;
     for _ in 0..LOOKS_MAX {
         // `1:*` on an empty mailbox is an error to some servers.
@@ -145,7 +151,7 @@ pub(super) async fn all_facts(connection: &mut Connection) -> Result<BTreeMap<Ui
         if exists == 0 {
             return Ok(BTreeMap::new());
         }
-        let facts = facts_of(connection, UidsArgument::From(1), None, None).await?;
+        let facts = facts_in_order(connection, last).await?;
         // What was expunged meanwhile has been counted off.
         let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
         let same = before.as_ref() == Some(&facts) && !facts.is_empty();
@@ -156,6 +162,23 @@ pub(super) async fn all_facts(connection: &mut Connection) -> Result<BTreeMap<Ui
         open_again(connection).await?;
     }
     Err(Fault::Lost)
+}
+
+/// imap-disc 4.3.1: new messages first, then those up to the last one that is known, whose flags may be others and of which those that
+/// are not named are gone.
+async fn facts_in_order(
+    connection: &mut Connection,
+    last: Option<u32>,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    let Some((last, next)) = last.and_then(|last| Some((last, last.checked_add(1)?))) else {
+        return facts_of(connection, UidsArgument::From(1), None, None).await;
+    };
+    let mut facts = facts_of(connection, UidsArgument::From(next), None, None).await?;
+    // `n:*` names the last message also where that is below n (RFC 3501 6.4.8).
+    facts.retain(|uid, _| uid.get() > last);
+    let old = UidRanges::from_pairs([(1, last)]);
+    facts.extend(facts_of(connection, UidsArgument::Set(&old), Some(&old), None).await?);
+    Ok(facts)
 }
 
 /// Opens the open mailbox again.

@@ -52,6 +52,6 @@ pub(super) async fn search(
         }
         answers.push(collected.found());
     }
-    let facts = sync::all_facts(connection).await?;
+    let facts = sync::all_facts(connection, None).await?;
     Ok(Ok(Terms::found(key, answers, &facts)))
 }
