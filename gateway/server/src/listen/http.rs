@@ -10,7 +10,7 @@ use crate::drive::link::Link;
 use crate::front::{COOKIE, Front};
 use crate::metrics::Connected;
 use crate::web::asked::{Asked, CONTINUE, MEDIA_TYPE, Refused, judge};
-use crate::web::continuation::Token;
+use crate::web::continuation::{Resumed, Token};
 use crate::web::departure::{Departures, Watched};
 use crate::web::exchange::Exchange;
 use crate::web::response::ResponseBody;
@@ -206,10 +206,9 @@ async fn pimap(
         Err(refused) => return refuse(refused),
     };
     if let Some(token) = &asked.continues
-        && !first.go_on(&front, token, asked.cookie)
+        && let Err(text) = first.go_on(&front, token, &asked)
     {
         // What this body holds was meant to be a literal: not an octet of it is taken for a command (F6).
-        let text = "there is no such command to continue (any more): send it again as a whole";
         return refuse(Refused(StatusCode::CONFLICT, text));
     }
     let continuation = first.may_continue().then(Token::new);
@@ -327,14 +326,25 @@ impl First {
         Ok(First { octets, ended, length, kind })
     }
 
-    /// Puts the half command that the token names before the body. False: there is none.
-    fn go_on(&mut self, front: &Front, token: &Secret, cookie: Option<[u8; 32]>) -> bool {
-        let body = self.ended.then(|| Sha256::digest(&self.octets).into());
-        let Some(half) = front.continuations.resume(token.expose(), cookie, body) else { return false };
+    /// Puts the half command that the token names before the body; or why not.
+    fn go_on(&mut self, front: &Front, token: &Secret, asked: &Asked) -> Result<(), &'static str> {
+        let body = || self.ended.then(|| Sha256::digest(&self.octets).into());
+        let continuer = asked.named.as_ref().map(|named| named.hash).or_else(body);
+        let half = match front.continuations.resume(token.expose(), asked.cookie, continuer) {
+            Resumed::Half(half) => half,
+            Resumed::Unknown => {
+                return Err("there is no such command to continue (any more): send it again as a whole");
+            }
+            Resumed::Continued => {
+                return Err(
+                    "this command was continued already and may have been done: look before it is sent again",
+                );
+            }
+        };
         let literal = std::mem::replace(&mut self.octets, BytesMut::from(&half[..]));
         self.octets.unsplit(literal);
         self.length = self.length.map(|length| length + half.len() as u64);
-        true
+        Ok(())
     }
 
     /// Whether the body looks as if it ended with the head of a literal.

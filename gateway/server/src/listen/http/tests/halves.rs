@@ -93,3 +93,22 @@ async fn a_half_command_does_not_survive_a_restart() {
     let (_, body) = post(&bench, "1 CHECK\r\n2 APPEND INBOX {5+}\r\nhello\r\n", &cookie).await;
     assert!(body.contains("1 OK ") && body.contains("2 OK "), "{body}");
 }
+
+/// F4, F6: a long literal whose answer was lost. By its name it is known again; without one nobody can say whether it is the same.
+#[tokio::test(start_paused = true)]
+async fn a_long_literal_that_comes_again_is_not_said_to_be_unknown() {
+    let bench = Bench::new();
+    let (_, cookie) = log_in(&bench, "P1").await;
+    let mail = "x".repeat(100_000);
+    for (named, again) in [("Idempotency-Key: k1\r\n", "HTTP/1.1 200 "), ("", "HTTP/1.1 409 ")] {
+        let before = bench.mail.appended.lock().expect("lock").len();
+        let (head, _) = post(&bench, "1 APPEND INBOX {100000}\r\n", &cookie).await;
+        let headers = format!("{cookie}{named}PIMAP-Continue: {}\r\n", token_of(&head));
+        let (head, body) = post(&bench, &format!("{mail}\r\n"), &headers).await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && body.contains("1 OK "), "{head}{body}");
+        let (head, body) = post(&bench, &format!("{mail}\r\n"), &headers).await;
+        assert!(head.starts_with(again), "{named}{head}{body}");
+        assert!(body.contains("1 OK ") || body.contains("may have been done"), "{body}");
+        assert_eq!(bench.mail.appended.lock().expect("lock").len(), before + 1);
+    }
+}
