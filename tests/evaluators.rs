@@ -14,6 +14,8 @@ mod compare;
 mod corpus;
 #[path = "evaluators/found.rs"]
 mod found;
+#[path = "evaluators/order.rs"]
+mod order;
 #[path = "evaluators/table.rs"]
 mod table;
 
@@ -38,6 +40,19 @@ fn cyrus() {
 #[test]
 fn mailutils() {
     compare(Make::Mailutils, "mailutils");
+}
+
+/// RFC 5256: what the gateway makes of SORT and THREAD itself is what Dovecot makes of them.
+#[test]
+fn corpus_in_order() {
+    order::compare(&order::corpus());
+}
+
+#[test]
+fn drawn_headers_in_order() {
+    for seed in 1..=2 {
+        order::compare(&order::drawn(seed, 150));
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@
 //! enable it.
 
 use crate::account::Account;
-use crate::command::search::is_ascii;
 use crate::command::{Progress, bad, no};
 use pimap_types::limits::MAILBOX_NAME_BYTES_MAX;
 use pimap_types::list::ListPattern;
@@ -149,7 +148,7 @@ impl Account {
             Command::Search { charset: Some(_), .. } if enabled => {
                 Some(bad("text is in UTF-8 here: CHARSET is not to be named"))
             }
-            Command::Search { charset: None, program, .. } if !enabled && !is_ascii(program) => {
+            Command::Search { charset: None, program, .. } if !enabled && !program.is_ascii() => {
                 Some(bad("8-bit text needs CHARSET UTF-8"))
             }
             _ if enabled && !names_plain => Some(no("CANNOT", "no mailbox can have this name")),

@@ -30,6 +30,12 @@ pub const SET_RANGES_MAX: usize = 4_096;
 pub const SEARCH_KEYS_MAX: usize = 256;
 /// Criteria in one SORT; more: BAD.
 pub const SORT_CRITERIA_MAX: usize = 16;
+/// Messages that the gateway sorts or threads by itself for one command, where upstream cannot; more: `NO [LIMIT]`, nothing is fetched.
+pub const ORDERED_MESSAGES_MAX: u64 = 50_000;
+/// Octets held of them at a time; more: `NO [LIMIT]`.
+pub const ORDERED_BYTES_MAX: usize = 32 << 20;
+/// What one message may say of itself for that; one that says more counts as having said nothing.
+pub const DESCRIBED_BYTES_MAX: usize = 64 << 10;
 /// Named filters per account; more: NO `[LIMIT]`.
 pub const NAMED_FILTERS_PER_ACCOUNT_MAX: usize = 64;
 /// A filter's name in bytes; longer: NO.

@@ -219,6 +219,18 @@ impl SearchKey {
             key => matches!(key, SearchKey::ModSeq(_)),
         }
     }
+
+    /// Whether all texts of the program are plain: then there is no charset for a server to refuse.
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            SearchKey::And(keys) => keys.iter().all(SearchKey::is_ascii),
+            SearchKey::Or(a, b) => a.is_ascii() && b.is_ascii(),
+            SearchKey::Not(key) => key.is_ascii(),
+            SearchKey::Header(name, text) => name.is_ascii() && text.is_ascii(),
+            SearchKey::Field(_, text) | SearchKey::Body(text) | SearchKey::Text(text) => text.is_ascii(),
+            _ => true,
+        }
+    }
 }
 
 /// A header field with a search key of its own.

@@ -57,9 +57,10 @@ pub enum UpstreamRequest {
     /// UID SEARCH, the program holding UIDs only (no sequence numbers, no DAYSBEFORETODAY, no RECENT).
     /// Answer: [`Data::Uids`].
     Search(MailboxAt, Option<String>, SearchKey),
-    /// UID SORT, its charset and program likewise. Without SORT [`UpstreamFault::Unsupported`]. Answer: [`Data::Sorted`].
+    /// UID SORT, its charset and program likewise; without SORT the messages are looked at and sorted here, up to
+    /// [`ORDERED_MESSAGES_MAX`](crate::limits::ORDERED_MESSAGES_MAX). Answer: [`Data::Sorted`].
     Sort(MailboxAt, Vec<SortCriterion>, String, SearchKey),
-    /// UID THREAD, likewise. Answer: [`Data::Threaded`].
+    /// UID THREAD, likewise; REFS without THREAD=REFS is [`UpstreamFault::Unsupported`]. Answer: [`Data::Threaded`].
     Thread(MailboxAt, ThreadAlgorithm, String, SearchKey),
     /// UID FETCH, streamed to the connection that the ticket belongs to. Answer: [`Data::Fetched`].
     Fetch(MailboxAt, UidRanges, Vec<FetchItem>),

@@ -9,6 +9,7 @@ mod change;
 mod expunge;
 mod mailbox;
 pub(crate) mod open;
+mod order;
 mod read;
 mod sort;
 mod sync;
@@ -24,6 +25,7 @@ use append::Appending;
 use pimap_types::MailboxName;
 use pimap_types::append::AppendPart;
 use pimap_types::response::Status;
+use pimap_types::search::ThreadAlgorithm;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_wire::client::response::Condition;
 
@@ -108,17 +110,20 @@ impl Attempt<'_> {
                 read::search(connection, charset.as_deref(), key).await
             }
             Sort(at, criteria, charset, key) => {
-                if !sort::can_sort(connection, criteria) {
-                    return Err(Fault::Unsupported);
-                }
                 open::open(connection, at, false).await?;
+                if !sort::can_sort(connection, criteria) {
+                    return order::sorted(self.pool, connection, at, criteria, (charset, key)).await;
+                }
                 sort::sort(connection, criteria, charset, key).await
             }
             Thread(at, algorithm, charset, key) => {
-                if !sort::can_thread(connection, *algorithm) {
+                if !sort::can_thread(connection, *algorithm) && *algorithm == ThreadAlgorithm::Refs {
                     return Err(Fault::Unsupported);
                 }
                 open::open(connection, at, false).await?;
+                if !sort::can_thread(connection, *algorithm) {
+                    return order::threaded(self.pool, connection, at, *algorithm, (charset, key)).await;
+                }
                 sort::thread(connection, *algorithm, charset, key).await
             }
             Fetch(at, uids, items) => {

@@ -5,5 +5,6 @@ pub(crate) mod difference;
 pub(crate) mod forward;
 pub(crate) mod letter;
 pub(crate) mod manners;
+pub(crate) mod ordering;
 pub(crate) mod watching;
 pub(crate) mod within;

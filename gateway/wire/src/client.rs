@@ -8,12 +8,13 @@
 //! [`pimap_types::limits`], passed over, or reported as [`Malformed`], which costs it the connection. Refuses also to
 //! build commands from text: an argument is an atom that was checked, a quoted string or a literal.
 //!
-//! Reading order: [`frame`], [`response`], [`code`], [`fetch`], [`assemble`], [`capability`], [`request`], [`search`].
+//! Reading order: [`frame`], [`response`], [`code`], [`fetch`], [`envelope`], [`assemble`], [`capability`], [`request`], [`search`].
 
 pub mod assemble;
 pub mod capability;
 pub mod code;
 mod cursor;
+pub mod envelope;
 pub mod fetch;
 pub mod frame;
 pub mod request;

@@ -36,7 +36,7 @@ pub struct Traits {
     pub idle: bool,
     /// Everything about mailboxes: NAMESPACE, CHILDREN, LIST-EXTENDED, SPECIAL-USE, STATUS=SIZE.
     pub mailboxes: bool,
-    /// SORT, THREAD and WITHIN.
+    /// THREAD=REFS and WITHIN, and SORT and THREAD of its own.
     pub sort: bool,
     /// MULTIAPPEND, CATENATE and BINARY.
     pub append: bool,

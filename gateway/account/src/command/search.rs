@@ -16,7 +16,7 @@ use crate::contract::Carry;
 use crate::mirror::Mirror;
 use pimap_filters::covering;
 use pimap_types::limits::UPSTREAM_LINE_BYTES_MAX;
-use pimap_types::search::SearchKey;
+use pimap_types::search::{SearchKey, ThreadAlgorithm};
 use pimap_types::set::{SequenceSet, SetNumber};
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{Command, ConnectionId, Status};
@@ -70,7 +70,7 @@ impl Account {
             Command::Search { charset, .. } => {
                 // Without a name it is UTF-8, or it would have been refused (RFC 6855 3).
                 let charset =
-                    (!is_ascii(&reduced.key)).then(|| charset.clone().unwrap_or("UTF-8".to_owned()));
+                    (!reduced.key.is_ascii()).then(|| charset.clone().unwrap_or("UTF-8".to_owned()));
                 (UpstreamRequest::Search(at, charset, question(&reduced, mirror, false).0), 0)
             }
             Command::Sort { charset, .. } | Command::Thread { charset, .. } => {
@@ -114,18 +114,13 @@ impl Account {
         }
     }
 
-    /// What is there only where upstream has it (RFC 5256, RFC 5957): elsewhere it is not announced, and unknown.
+    /// REFS is there only where upstream has it, which is where it is announced; all else is done before any server.
     fn unknown_upstream(&self, command: &Command) -> Option<Progress> {
         let announced = &self.upstream.announced;
-        let known = announced.is_empty()
-            || match command {
-                Command::Sort { criteria, .. } => {
-                    let display = criteria.iter().any(|criterion| criterion.key.is_display());
-                    announced.has("SORT") && (!display || announced.has("SORT=DISPLAY"))
-                }
-                Command::Thread { algorithm, .. } => announced.has(algorithm.capability()),
-                _ => true,
-            };
+        let Command::Thread { algorithm: algorithm @ ThreadAlgorithm::Refs, .. } = command else {
+            return None;
+        };
+        let known = announced.is_empty() || announced.has(algorithm.capability());
         (!known).then(|| bad("the mail server does not know this"))
     }
 
@@ -194,16 +189,4 @@ fn question(reduced: &Reduced, mirror: &Mirror, exactly: bool) -> (SearchKey, u6
         key => keys.push(key.clone()),
     }
     (SearchKey::And(keys), messages)
-}
-
-/// Whether all texts of the program are plain: then there is no charset for a server to refuse.
-pub(crate) fn is_ascii(key: &SearchKey) -> bool {
-    match key {
-        SearchKey::And(keys) => keys.iter().all(is_ascii),
-        SearchKey::Or(a, b) => is_ascii(a) && is_ascii(b),
-        SearchKey::Not(key) => is_ascii(key),
-        SearchKey::Header(name, text) => name.is_ascii() && text.is_ascii(),
-        SearchKey::Field(_, text) | SearchKey::Body(text) | SearchKey::Text(text) => text.is_ascii(),
-        _ => true,
-    }
 }

@@ -1,4 +1,4 @@
-//! SORT and THREAD (RFC 5256), on servers that have them.
+//! SORT and THREAD (RFC 5256), on servers that have them; for others see [`super::order`].
 
 use super::read::uid_key;
 use super::{is_ok, refused, run_for, within};

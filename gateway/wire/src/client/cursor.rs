@@ -54,6 +54,18 @@ impl<'a> Cursor<'a> {
         self.split(end)
     }
 
+    /// Takes the name of a FETCH item; spaces and parentheses between its brackets belong to it.
+    pub(super) fn item_name(&mut self) -> Option<&'a [u8]> {
+        let mut section = false;
+        let ends = |octet: &u8| {
+            section = (section || *octet == b'[') && *octet != b']';
+            *octet == b' ' && !section
+        };
+        let end = self.rest.iter().position(ends).unwrap_or(self.rest.len());
+        (end > 0).then_some(())?;
+        self.split(end)
+    }
+
     /// A word as text.
     pub(super) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.word()?).ok()

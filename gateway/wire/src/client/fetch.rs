@@ -201,7 +201,7 @@ fn is_understood(item: &[u8]) -> bool {
 }
 
 /// Reads `NAME value`.
-fn fact(item: &[u8]) -> Option<Fact> {
+pub(super) fn fact(item: &[u8]) -> Option<Fact> {
     let mut cursor = Cursor::new(item);
     let name = cursor.text()?.to_ascii_uppercase();
     cursor.space()?;

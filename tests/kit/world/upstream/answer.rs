@@ -7,7 +7,7 @@ use pimap_types::append::AppendPiece;
 use pimap_types::command::{FetchItem, ListPattern, StatusItem, StoreChange, StoreMode};
 use pimap_types::list;
 use pimap_types::response::ListItem;
-use pimap_types::search::SearchKey;
+use pimap_types::search::{SearchKey, ThreadAlgorithm};
 use pimap_types::upstream::{
     Data, Delta, Known, MailboxAt, Synced, UpstreamFault, UpstreamReply, UpstreamRequest,
 };
@@ -57,7 +57,9 @@ impl Upstream {
                 return Ok((refused(code.as_deref(), "not now"), Vec::new()));
             }
             Search(at, _, program) => Data::Uids(self.open(&at)?.search(&program, today)),
-            Sort(..) | Thread(..) if !self.traits.sort => return Err(UpstreamFault::Unsupported),
+            Thread(_, ThreadAlgorithm::Refs, ..) if !self.traits.sort => {
+                return Err(UpstreamFault::Unsupported);
+            }
             Sort(at, criteria, _, program) => {
                 Data::Sorted(sort::sort(self.open(&at)?, &criteria, &program, today))
             }
