@@ -40,8 +40,8 @@ const ORDERS: [&str; 20] = [
 
 /// Letters that have another place with Dovecot: it cuts an encoded word at its first mistake, reads one in an unknown charset as UTF-8, does
 /// not know languages (RFC 2231 5) and takes characters apart that mailers cut in two; it knows zones of one letter, which mean nothing
-/// (RFC 5322 4.3), no years of three digits, and no leap seconds. Of fields that are there twice its ENVELOPE tells the other one.
-const APART: [&str; 9] = [
+/// (RFC 5322 4.3), no years of three digits, and no leap seconds. Of fields that are there twice its ENVELOPE tells the other one, and of a time before 1970 its FETCH another one.
+const APART: [&str; 10] = [
     "word-broken-base64",
     "word-unknown-charset",
     "word-language",
@@ -51,6 +51,7 @@ const APART: [&str; 9] = [
     "date-leap-second",
     "date-twice",
     "subject-twice",
+    "came-before-epoch",
 ];
 
 /// The letters that filters are compared over.

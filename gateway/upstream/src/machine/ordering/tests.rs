@@ -1,3 +1,5 @@
+//! Known answers of sorting, by the keys of RFC 5256 3 and RFC 5957.
+
 use super::*;
 use proptest::prelude::*;
 

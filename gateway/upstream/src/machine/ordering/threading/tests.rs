@@ -1,3 +1,5 @@
+//! Known answers of THREAD, step by step as RFC 5256 3 has them.
+
 use super::*;
 use proptest::prelude::*;
 
@@ -58,8 +60,7 @@ fn references_make_parents() {
 /// RFC 5256 3: the first identifier of In-Reply-To, where References has none.
 #[test]
 fn in_reply_to_stands_in_for_references() {
-    let mut told = Described::default();
-    told.references = b"References: nonsense\r\n\r\n".to_vec();
+    let mut told = Described { references: b"References: nonsense\r\n\r\n".to_vec(), ..Described::default() };
     told.envelope.in_reply_to = b"letter of Joe <a@x> <b@x>".to_vec();
     let uid = Uid::new(1).expect("not zero");
     assert_eq!(Threadable::new(uid, &told, true).references, [b"a@x".to_vec().into_boxed_slice()]);
