@@ -70,8 +70,8 @@ pub fn drawn(seed: u64, count: usize) -> Vec<Message> {
 fn letter(rng: &mut Rng, number: usize, count: usize) -> Message {
     let mut header = String::new();
     let mut field = |name: &str, value: &str| header.push_str(&format!("{name}: {value}\r\n"));
-    field("From", rng.pick(&PEOPLE));
-    field("To", rng.pick(&PEOPLE));
+    field("From", rng.pick::<&str>(&PEOPLE));
+    field("To", rng.pick::<&str>(&PEOPLE));
     if rng.chance(30) {
         field("Cc", &format!("{}, {}", rng.pick(&PEOPLE), rng.pick(&PEOPLE)));
     }
