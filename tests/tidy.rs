@@ -185,6 +185,38 @@ fn conformance_rows_name_tests_that_exist() {
     none("docs/conformance.tsv", findings);
 }
 
+/// Scenarios found before building (S) and inputs that broke others (C from clients, U from upstream): each has its test, or a
+/// reason why not yet.
+#[test]
+fn flaws_name_tests_that_exist() {
+    let files: BTreeMap<String, String> = tracked().into_iter().collect();
+    let text = files.get("docs/flaws.tsv").expect("docs/flaws.tsv");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("id\tscenario or input\tstatus\ttest\tnote"), "the head of docs/flaws.tsv");
+    let (mut ids, mut findings) = (Vec::new(), Vec::new());
+    for line in lines {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [id, _, status, tests, note] = cells[..] else { panic!("not five cells: {line}") };
+        ids.push(id.to_owned());
+        let tests: Vec<&str> = tests.split_whitespace().collect();
+        let sound = match status {
+            "shown" => !tests.is_empty(),
+            "part" => !tests.is_empty() && !note.is_empty(),
+            "later" => tests.is_empty() && !note.is_empty(),
+            _ => false,
+        };
+        if !sound {
+            findings.push(format!("{id} is {status:?} with {} tests and the note {note:?}", tests.len()));
+        }
+        let missing = tests.iter().filter(|test| !exists(test, &files));
+        findings.extend(missing.map(|test| format!("{id}: there is no test {test}")));
+    }
+    let numbered = |mark: char, last: u32| (1..=last).map(move |n| format!("{mark}-{n:02}"));
+    let expected: Vec<String> = numbered('S', 32).chain(numbered('C', 12)).chain(numbered('U', 9)).collect();
+    assert_eq!(ids, expected);
+    none("docs/flaws.tsv", findings);
+}
+
 /// A test is named as `path/to/file.rs::function`, or as the path of a golden transcript.
 fn exists(test: &str, files: &BTreeMap<String, String>) -> bool {
     let Some((file, function)) = test.split_once("::") else {

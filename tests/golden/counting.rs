@@ -3,7 +3,10 @@
 use super::play;
 use pimap_tests::transcript::play as play_text;
 use pimap_tests::world::stage::WorldStage;
-use pimap_types::limits::{LIST_STATUS_COUNTED_MAX as COUNTED_MAX, MOD_SEQ_MAILBOXES_PER_ACCOUNT_MAX as MAX};
+use pimap_types::limits::{
+    LIST_STATUS_COUNTED_MAX as COUNTED_MAX, MOD_SEQ_MAILBOXES_PER_ACCOUNT_MAX as MAX,
+    MOD_SEQS_PER_MAILBOX_MAX,
+};
 
 #[test]
 fn f39_expired() {
@@ -119,4 +122,57 @@ C: e UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1763805600000001)
         let played = play_text(&scene, &mut WorldStage::default());
         assert!(played.is_ok(), "{}", played.err().map(|failure| failure.to_string()).unwrap_or_default());
     }
+}
+
+/// F39: what was counted in one moment was more than is kept, then the store was lost: the count is above it all the same a second
+/// later, and who comes back is told everything.
+#[test]
+fn a_store_lost_after_a_jump() {
+    let changes: String = (0..=MOD_SEQS_PER_MAILBOX_MAX)
+        .map(|n| format!("@ flag INBOX 1 {}\\\\Seen\n", if n % 2 == 0 { '+' } else { '-' }))
+        .collect();
+    let told = 1_763_805_600_000_001 + MOD_SEQS_PER_MAILBOX_MAX as u64 + 1;
+    let scene = format!(
+        r#"@ deliver INBOX
+@ deliver INBOX
+C: a LOGIN joe#P1 secret
+S: * SESSIONID $name
+S: a OK [CAPABILITY ...] LOGIN completed
+C: b EXAMINE INBOX (CONDSTORE)
+S: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)
+S: * OK [PERMANENTFLAGS ()] ...
+S: * 2 EXISTS
+S: * 0 RECENT
+S: * OK [UNSEEN 1] ...
+S: * OK [UIDVALIDITY 101] ...
+S: * OK [UIDNEXT 3] ...
+S: * OK [HIGHESTMODSEQ 1763805600000001] ...
+S: b OK [READ-ONLY] EXAMINE completed
+{changes}C: c NOOP
+S: * 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ ({told}))
+S: c OK NOOP completed
+@ store lost
+@ pass 1
+S closes
+C2: d LOGIN joe#P1 secret
+S2: * SESSIONID $another
+S2: d OK [CAPABILITY ...] LOGIN completed
+C2: e EXAMINE INBOX (CONDSTORE)
+S2: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)
+S2: * OK [PERMANENTFLAGS ()] ...
+S2: * 2 EXISTS
+S2: * 0 RECENT
+S2: * OK [UNSEEN 2] ...
+S2: * OK [UIDVALIDITY 101] ...
+S2: * OK [UIDNEXT 3] ...
+S2: * OK [HIGHESTMODSEQ 1763805601000001] ...
+S2: e OK [READ-ONLY] EXAMINE completed
+C2: f UID FETCH 1:* (FLAGS) (CHANGEDSINCE {told})
+S2: * 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (1763805601000001))
+S2: * 2 FETCH (UID 2 FLAGS () MODSEQ (1763805601000001))
+S2: f OK FETCH completed
+"#
+    );
+    let played = play_text(&scene, &mut WorldStage::default());
+    assert!(played.is_ok(), "{}", played.err().map(|failure| failure.to_string()).unwrap_or_default());
 }
