@@ -9,6 +9,8 @@
 mod battery;
 #[path = "upstreams/stand.rs"]
 mod stand;
+#[path = "upstreams/unicode.rs"]
+mod unicode;
 
 battery! {
     courier: Courier,

@@ -229,7 +229,7 @@ async fn a_message_in_utf_8_goes_over_a_connection_of_its_own() {
         line.split(' ').next().expect("a number").to_owned()
     };
     let its_own = connection(" ENABLE UTF8=ACCEPT");
-    assert_eq!(connection("Entwürfe UTF8 (~{17}"), its_own);
+    assert_eq!(connection("Entwürfe () UTF8 (~{17}"), its_own);
     assert_eq!(connection("Message-ID: <a@b>)"), its_own);
     assert_ne!(connection("STATUS \"Entw&APw-rfe\""), its_own);
 }

@@ -16,10 +16,13 @@ pub fn encode_parts(all: &[AppendPart]) -> Result<Encoded, Unencodable> {
 /// Everything but the size of the literal at the end.
 pub(super) fn parts(out: &mut Writer, parts: &[AppendPart]) -> Result<(), Unencodable> {
     let mut first_in_list = false;
-    for part in parts {
+    let mut left = parts.iter();
+    while let Some(part) = left.next() {
         match part {
             AppendPart::Message { flags, date } => {
-                if !flags.is_empty() {
+                // Courier knows UTF8 behind flags alone, and no flags are flags too (RFC 3501 9).
+                let utf8 = matches!(left.as_slice().first(), Some(AppendPart::Utf8 { .. }));
+                if utf8 || !flags.is_empty() {
                     out.raw(" ");
                     out.flags(flags)?;
                 }
