@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pimap_tests::gateway::Gateway;
+use pimap_tests::http::{Post, Site};
 use pimap_tests::wait::within;
 
 use crate::client::{Link, Trust, connect};
@@ -21,6 +22,8 @@ use crate::upstream::{Riches, Scripted};
 const CONNECTIONS: usize = 4_000;
 /// Connections of one account where accounts are shared.
 const SHARED: usize = 32;
+/// The gateway's connections rest at once; the last of them may still be on its way there.
+const AT_REST: Duration = Duration::from_secs(30);
 /// Dovecot hibernates a connection after a second, and moves thousands not at once.
 const HIBERNATED: Duration = Duration::from_secs(120);
 
@@ -54,14 +57,26 @@ fn regular(number: usize) -> String {
 /// KiB for each connection. `last` is a command before IDLE, where there is one.
 fn gateway(connections: usize, login: Login<'_>, security: Security, last: &str) -> f64 {
     let server = Scripted::start(Riches::Notify);
-    let config = before(server.address().port()).with("listen.imaps", "127.0.0.1:0");
+    let config = before(server.address().port()).with("listen.admin", "127.0.0.1:0");
     let (mut gateway, listener) = match security {
-        Security::Plain => (Gateway::start(before(server.address().port())), "imap"),
-        Security::Tls => (Gateway::start_tls(config), "imaps"),
+        Security::Plain => (Gateway::start(config), "imap"),
+        Security::Tls => (Gateway::start_tls(config.with("listen.imaps", "127.0.0.1:0")), "imaps"),
+    };
+    let admin = Site::plain(gateway.address("admin"));
+    let settled = |held: usize| {
+        let all = || (resting(&admin) >= held).then_some(());
+        within(AT_REST, all).unwrap_or_else(|| panic!("{} of {held} connections rest", resting(&admin)));
     };
     let (address, trust) = (gateway.address(listener), gateway.site().tls);
     let process = gateway.process_id();
-    held(connections, process, &|number| Idler::new(address, &trust, &login(number), last), || {})
+    held(connections, process, &|number| Idler::new(address, &trust, &login(number), last), settled)
+}
+
+/// How many connections the gateway says are at rest.
+fn resting(admin: &Site) -> usize {
+    let metrics = admin.post(&Post::new("").line("GET", "/metrics")).expect("the gateway's metrics").text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("pimap_connections_resting "));
+    line.and_then(|count| count.parse().ok()).expect("the connections that rest")
 }
 
 /// The same of each peer.
@@ -69,7 +84,7 @@ fn peers(security: Security) -> [(&'static str, f64); 3] {
     let server = Scripted::start(Riches::Notify).address();
     let proxy = |mut peer: Peer| {
         let (address, trust, process) = (peer.address(), peer.trust(), peer.process_id());
-        held(CONNECTIONS, process, &|number| Idler::new(address, &trust, &regular(number), ""), || {})
+        held(CONNECTIONS, process, &|number| Idler::new(address, &trust, &regular(number), ""), |_| {})
     };
     [
         ("HAProxy TCP", proxy(Peer::haproxy(server, security))),
@@ -81,7 +96,7 @@ fn peers(security: Security) -> [(&'static str, f64); 3] {
 fn hibernating(security: Security) -> f64 {
     let mut peer = Peer::dovecot_hibernating(security);
     let (address, trust, process) = (peer.address(), peer.trust(), peer.process_id());
-    let settled = || {
+    let settled = |_| {
         let asleep = || (count_named(process, "imap") == 0).then_some(());
         let left = || format!("{} sessions do not hibernate", count_named(process, "imap"));
         within(HIBERNATED, asleep)
@@ -91,12 +106,17 @@ fn hibernating(security: Security) -> f64 {
 }
 
 /// KiB of a program for each of so many connections more, when they have settled.
-fn held(connections: usize, process: u32, hold: &(dyn Fn(usize) -> Idler + Sync), settled: impl Fn()) -> f64 {
+fn held(
+    connections: usize,
+    process: u32,
+    hold: &(dyn Fn(usize) -> Idler + Sync),
+    settled: impl Fn(usize),
+) -> f64 {
     let few: Vec<Idler> = opened(0..WARM, hold);
-    settled();
+    settled(WARM);
     let before = memory_kib(process);
     let more: Vec<Idler> = opened(WARM..WARM + connections, hold);
-    settled();
+    settled(WARM + connections);
     let after = memory_kib(process);
     drop((few, more));
     each(after - before, connections)

@@ -4,6 +4,7 @@ use crate::auth::Authenticator;
 use crate::config::{Auth, Config, StoreKind};
 use crate::directory::{Directory, Keys};
 use crate::drive::account::Deps;
+use crate::drive::lot::Lot;
 use crate::drive::upstream::LoginMode;
 use crate::front::{Front, Settings};
 use crate::listen::tls::{Tls, TlsFault};
@@ -111,6 +112,7 @@ impl Gateway {
         gateway.open_channels(config, &deps).await?;
         gateway.meet(server).await;
         gateway.listeners.spawn(crate::metrics::upkeep(metrics.clone()));
+        gateway.open_lot(&front);
         gateway.listen(config, &front, metrics).await?;
         let awake =
             gateway.directory.awaken().await.map_err(|fault| StartFault::Store(format!("{fault:?}")))?;
@@ -148,6 +150,17 @@ impl Gateway {
         drop(deps.channels.set(channels));
         drop(deps.options.set(Arc::new(options(config, told))));
         Ok(())
+    }
+
+    /// Opens the place where idle connections rest. Without it they cost more, and are served all the same.
+    fn open_lot(&mut self, front: &Front) {
+        match Lot::open() {
+            Ok((lot, warden)) => {
+                self.listeners.spawn(warden.run());
+                drop(front.lot.set(lot));
+            }
+            Err(error) => tracing::warn!(%error, "idle connections cannot rest"),
+        }
     }
 
     async fn listen(

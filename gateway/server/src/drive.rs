@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod credentials;
 pub mod fetch;
 pub mod link;
+pub mod lot;
 pub mod mail;
 pub mod outbox;
 pub mod upstream;

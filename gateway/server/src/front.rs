@@ -3,13 +3,14 @@
 use crate::auth::Authenticator;
 use crate::auth::Origin;
 use crate::directory::Directory;
+use crate::drive::lot::Lot;
 use crate::web::continuation::Continuations;
 use pimap_account::capability;
 use pimap_account::contract::{SidTags, TransportKind};
 use pimap_types::{Code, ConnectionId, Response, Status};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The session cookie's name (digest 16.4).
@@ -36,6 +37,8 @@ pub struct Front {
     pub settings: Settings,
     /// Commands that ended with a request's body.
     pub continuations: Continuations,
+    /// Where connections rest; nothing: they stay up.
+    pub lot: OnceLock<Arc<Lot>>,
     connections: AtomicU64,
     /// What tells this process's connections from those of others in logs.
     life: u32,
@@ -45,7 +48,8 @@ impl Front {
     /// Puts the parts together.
     pub fn new(directory: Arc<Directory>, authenticator: Authenticator, settings: Settings) -> Self {
         let (continuations, connections) = (Continuations::default(), AtomicU64::new(1));
-        Self { directory, authenticator, settings, continuations, connections, life: rand::random() }
+        let (lot, life) = (OnceLock::new(), rand::random());
+        Self { directory, authenticator, settings, continuations, lot, connections, life }
     }
 
     /// A name for a connection.

@@ -43,6 +43,10 @@ pub async fn upkeep(handle: PrometheusHandle) {
 fn describe() {
     describe_gauge!("pimap_sessions", "P-IMAP sessions alive, connected or not");
     describe_gauge!("pimap_connections", "Open connections of handsets");
+    describe_gauge!(
+        "pimap_connections_resting",
+        "Open connections that nothing is said on, and that need no task"
+    );
     describe_gauge!("pimap_upstream_connections", "Open connections to the mail server");
     describe_counter!("pimap_events_total", "Events appended to session logs");
     describe_histogram!("pimap_push_seconds", "From the upstream's octets to the handset's");
@@ -53,6 +57,7 @@ fn describe() {
     describe_counter!("pimap_watch_missed_total", "Changes upstream that no event announced");
     describe_counter!("pimap_account_failures_total", "Accounts begun anew after a fault of ours");
     gauge!("pimap_sessions").set(0);
+    gauge!("pimap_connections_resting").set(0);
     for transport in ["http", "imap", "imaps"] {
         gauge!("pimap_connections", "transport" => transport).set(0);
     }
@@ -118,6 +123,24 @@ impl Connected {
 impl Drop for Connected {
     fn drop(&mut self) {
         gauge!("pimap_connections", "transport" => self.0).decrement(1);
+    }
+}
+
+/// Counts one connection for as long as it rests.
+#[derive(Debug)]
+pub struct AtRest(());
+
+impl AtRest {
+    /// It begins to.
+    pub fn begin() -> Self {
+        gauge!("pimap_connections_resting").increment(1);
+        Self(())
+    }
+}
+
+impl Drop for AtRest {
+    fn drop(&mut self) {
+        gauge!("pimap_connections_resting").decrement(1);
     }
 }
 

@@ -11,11 +11,14 @@ use pimap_account::Options;
 use pimap_account::contract::SidTags;
 use pimap_store::{Answer, Loaded, Memory, Sealer, Store};
 use pimap_types::append::AppendPiece;
+use pimap_types::message::MessageFacts;
 use pimap_types::rows::{Batch, IndexKey, StoreFault};
 use pimap_types::upstream::{
     Announced, Data, Delta, Synced, UpstreamEvent, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList,
 };
-use pimap_types::{AccountKey, Credential, Flags, ModSeq, Timestamp, UidRanges, UidValidity};
+use pimap_types::{
+    AccountKey, Credential, Date, Flags, MailboxName, ModSeq, Timestamp, Uid, UidRanges, UidValidity,
+};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -152,6 +155,23 @@ pub(crate) struct EmptyMail {
     events: Mutex<Option<mpsc::Sender<UpstreamEvent>>>,
     pub(crate) appended: Arc<Mutex<Vec<Vec<u8>>>>,
     pub(crate) logins: Mutex<Vec<Login>>,
+}
+
+impl EmptyMail {
+    /// The watching connection of the last account opened tells of a message that came to INBOX.
+    pub(crate) async fn deliver(&self, uid: u32) {
+        let events = self.events.lock().expect("lock").clone().expect("an account");
+        let facts = vec![MessageFacts {
+            uid: Uid::new(uid).expect("not zero"),
+            flags: Flags::default(),
+            internal_date: Date(1),
+            size: 1,
+            mod_seq: ModSeq(1 + u64::from(uid)),
+        }];
+        let (mailbox, uid_validity) = (MailboxName::new("INBOX"), empty().uid_validity);
+        let changed = UpstreamEvent::Changed { mailbox, uid_validity, facts };
+        events.send(changed).await.expect("an account that listens");
+    }
 }
 
 impl AccountUpstream for EmptyMail {

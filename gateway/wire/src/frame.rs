@@ -152,6 +152,11 @@ impl Framer {
         !self.buffer.is_empty()
     }
 
+    /// Whether nothing of a command, or of what else is expected, has come: another framer told the same would do as well.
+    pub fn is_at_rest(&self) -> bool {
+        self.buffer.is_empty() && !self.sasl && !self.ended && matches!(self.state, State::Command(_))
+    }
+
     /// Octets consumed so far, by frames and by skipping.
     pub fn consumed(&self) -> u64 {
         self.consumed

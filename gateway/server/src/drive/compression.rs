@@ -67,6 +67,11 @@ impl Compression {
         self.packed.len()
     }
 
+    /// Nothing is half packed or half unpacked.
+    pub fn is_at_rest(&self) -> bool {
+        self.packed.is_empty() && self.heard.is_empty() && self.packer.rests() && self.unpacker.rests()
+    }
+
     /// Reads and unpacks some octets. [`io::ErrorKind::InvalidData`]: they are no deflate stream.
     pub fn poll_read(
         &mut self,

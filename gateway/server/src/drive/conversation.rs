@@ -8,6 +8,8 @@
 //!      └─ input ended ─► Over                       └─ Finish ─► Ending ─ input ended, 5 s ─► Over
 //! ```
 //!
+//! Idling, and after a while Listening, a TCP connection rests: see [`rest`].
+//!
 //! It decides nothing about mail: what is allowed before LOGIN is answered here, everything else goes to the account.
 //! The next command goes there only after the last one is answered, while reading goes on into a bounded buffer, so that
 //! a handset that vanished is noticed and pipelining is seen (F2). One loop: wait for an action, apply it.
@@ -17,6 +19,7 @@ mod apply;
 mod clock;
 mod command;
 mod compress;
+pub mod rest;
 mod sasl;
 mod session_id;
 #[cfg(test)]
@@ -38,8 +41,8 @@ use pimap_types::command::Cursor;
 use pimap_types::{Command, ConnectionId, DeviceId, Response, Tag};
 use pimap_wire::frame::{Framer, LiteralMode};
 use pimap_wire::sasl::Mechanism;
+use rest::Rest;
 use session_id::TakenUp;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -76,6 +79,22 @@ pub struct Manner {
 }
 
 impl Manner {
+    /// TCP, beyond its greeting and its login.
+    pub fn of_tcp(may_login: bool) -> Self {
+        Self {
+            transport: Transport { kind: TransportKind::Tcp, may_show_key: may_login },
+            may_login,
+            starttls: false,
+            peer: None,
+            greet: false,
+            cookie: None,
+            presented: None,
+            cursors: false,
+            request: None,
+            continuation: None,
+        }
+    }
+
     fn is_http(&self) -> bool {
         self.transport.kind != TransportKind::Tcp
     }
@@ -92,6 +111,8 @@ pub enum Ended<L> {
     },
     /// TLS is to begin on this link, now that `OK` is sent.
     StartTls(L),
+    /// Nothing is under way, and it may be long until something is.
+    Quiet(Box<Conversation<L>>),
 }
 
 /// See the module.
@@ -122,6 +143,7 @@ pub struct Conversation<L> {
     taken_up: Option<TakenUp>,
     /// The cookie was tried: what comes after is like a request without one.
     cookie_tried: bool,
+    rest: Rest,
 }
 
 /// The conversation's outbox: closed with it, however it ends, so that nobody waits for room in it.
@@ -144,7 +166,7 @@ impl Drop for OwnOutbox {
 #[derive(Default)]
 struct Outgoing {
     octets: Bytes,
-    signals: VecDeque<Signal>,
+    signals: Vec<Signal>,
     lines: Option<u64>,
     caused_at: Option<Instant>,
     under_way: bool,
@@ -220,6 +242,7 @@ enum Action {
     Pumped(Pumped),
     Finished,
     Deadline,
+    Rest,
     /// The input broke off, or cannot be understood.
     Unreadable(io::Error),
     Lost(io::Error),
@@ -228,21 +251,28 @@ enum Action {
 impl<L: Link> Conversation<L> {
     /// A conversation about to begin. `already` are octets of the input that were read before.
     pub fn new(link: L, front: Arc<Front>, manner: Manner, already: &[u8]) -> Self {
+        let conn = front.next_connection();
+        let mut this = Self::of(link, front, manner, conn, OwnOutbox(Arc::default()));
+        this.framer.feed(already);
+        this
+    }
+
+    /// One in which nothing was said yet.
+    fn of(link: L, front: Arc<Front>, manner: Manner, conn: ConnectionId, outbox: OwnOutbox) -> Self {
         let mode = match manner.transport.kind {
             TransportKind::HttpBatch => LiteralMode::Body,
             TransportKind::HttpStream | TransportKind::Tcp => LiteralMode::Stream,
         };
         let mut framer = Framer::new(mode);
         framer.set_continues(manner.continuation.is_some());
-        framer.feed(already);
         Self {
             link,
-            conn: front.next_connection(),
+            conn,
             clock: Clock::start(front.settings.idle_timeout),
             front,
             manner,
             framer,
-            outbox: OwnOutbox(Arc::default()),
+            outbox,
             membership: None,
             phase: Phase::Listening,
             outgoing: Outgoing::default(),
@@ -254,6 +284,7 @@ impl<L: Link> Conversation<L> {
             refused: 0,
             taken_up: None,
             cookie_tried: false,
+            rest: Rest::Never,
         }
     }
 
@@ -282,8 +313,10 @@ impl<L: Link> Conversation<L> {
                 }
                 _ => {}
             }
-            let action = poll_fn(|cx| self.poll_action(cx)).await;
-            self.apply(action);
+            match poll_fn(|cx| self.poll_action(cx)).await {
+                Action::Rest => return Ended::Quiet(self),
+                action => self.apply(action),
+            }
         }
         // What was cut off did not arrive: the membership goes here, and tells "not clean".
         let whole = !self.outgoing.under_way && self.outbox.is_whole();
@@ -314,6 +347,11 @@ impl<L: Link> Conversation<L> {
         }
         if let Poll::Ready(action) = self.poll_phase(cx) {
             return Poll::Ready(action);
+        }
+        if let Some(quiet_at) = self.rests_at()
+            && self.clock.poll_until(cx, quiet_at).is_ready()
+        {
+            return Poll::Ready(Action::Rest);
         }
         let deadline = self.deadline();
         self.clock.poll_until(cx, deadline).map(|()| Action::Deadline)

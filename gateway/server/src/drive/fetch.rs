@@ -233,7 +233,7 @@ mod tests {
         drop(message);
         assert!(!outbox.is_whole());
         let taken = poll_fn(|cx| outbox.poll_take(cx)).await;
-        assert!(matches!(taken.signals.front(), Some(super::super::outbox::Signal::Finish)));
+        assert!(matches!(taken.signals.first(), Some(super::super::outbox::Signal::Finish)));
     }
 
     #[tokio::test]
@@ -247,7 +247,7 @@ mod tests {
         outbox.write(&Response::tagged(&Tag::new("a"), Status::No, "lost"));
         let taken = poll_fn(|cx| outbox.poll_take(cx)).await;
         assert_eq!(&taken.octets[..], b"* 1 FETCH (BODY[] {3}\r\nab");
-        assert!(matches!(taken.signals.front(), Some(super::super::outbox::Signal::Finish)));
+        assert!(matches!(taken.signals.first(), Some(super::super::outbox::Signal::Finish)));
     }
 
     #[tokio::test]

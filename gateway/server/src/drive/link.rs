@@ -3,9 +3,11 @@
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 /// Octets read at once.
 const READ_BYTES: usize = 8 << 10;
@@ -37,6 +39,35 @@ pub trait Link: Send {
     /// How many octets are known to be still to come, beyond those read; `None`: not known.
     fn expected(&self) -> Option<u64> {
         None
+    }
+}
+
+/// A socket that can do without the runtime while nothing happens on it.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
+    /// What is left of it.
+    type AtRest: AsRawFd + Send;
+    /// Nothing is half read, and nothing waits to be written.
+    fn is_quiet(&self) -> bool;
+    /// Leaves the runtime. It must be quiet.
+    fn lie_down(self) -> io::Result<Self::AtRest>;
+    /// Comes back, to the runtime that this is called in.
+    fn rise(at_rest: Self::AtRest) -> io::Result<Self>;
+}
+
+impl Socket for TcpStream {
+    type AtRest = std::net::TcpStream;
+
+    fn is_quiet(&self) -> bool {
+        true
+    }
+
+    fn lie_down(self) -> io::Result<std::net::TcpStream> {
+        self.into_std()
+    }
+
+    fn rise(at_rest: std::net::TcpStream) -> io::Result<Self> {
+        // It never became a blocking one.
+        Self::from_std(at_rest)
     }
 }
 

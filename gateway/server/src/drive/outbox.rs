@@ -7,19 +7,19 @@
 //! Bounds (law 5): a FETCH waits at [`PIECES_BYTES_MAX`]; lines do not wait, since the account serves others too, and a
 //! handset that lets [`LINES_BYTES_MAX`] pile up is cut off: only it pays.
 
+use super::lot::{Key, Lot};
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use pimap_account::contract::AppendRules;
 use pimap_types::append::AppendPiece;
 use pimap_types::limits::{PIECE_BYTES_MAX, PIECES_IN_FLIGHT_MAX};
 use pimap_types::{Code, Response, Secret};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 /// Octets of a streamed FETCH that wait here; more: the FETCH waits, and upstream is not read.
 pub const PIECES_BYTES_MAX: usize = PIECE_BYTES_MAX * PIECES_IN_FLIGHT_MAX;
@@ -46,7 +46,7 @@ pub struct Taken {
     /// Octets to be handed to the socket.
     pub octets: Bytes,
     /// To be done afterwards, in order.
-    pub signals: VecDeque<Signal>,
+    pub signals: Vec<Signal>,
     /// How many lines of the account these octets complete; `None` while some still wait.
     pub lines: Option<u64>,
     /// When upstream told what these octets tell, if that is being measured.
@@ -108,28 +108,25 @@ pub enum Outlook {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outbox {
     // A lock and no channel: lines are appended to one buffer that costs nothing while it is empty (measured.md 2), and
     // it is never held across an await.
     state: Mutex<State>,
-    readable: AtomicWaker,
-    room: Notify,
 }
 
+/// What few connections need at a time stands apart: an idle one has one of these and nothing beside it (D16).
 #[derive(Debug)]
 struct State {
     octets: Vec<u8>,
-    /// Lines that wait for the end of the message being streamed.
-    held: Vec<u8>,
-    held_signals: VecDeque<Signal>,
-    message_open: bool,
-    signals: VecDeque<Signal>,
-    cookie: Option<Secret>,
-    /// Its SHA-256, which stays.
-    cookie_hash: Option<[u8; 32]>,
+    signals: Vec<Signal>,
+    streaming: Option<Box<Streaming>>,
+    cookie: Option<Box<Cookie>>,
+    /// Who is told that there is something to take.
+    taker: Option<Taker>,
     lines: u64,
     caused_at: Option<Instant>,
+    message_open: bool,
     outlook: Outlook,
     /// Something was written before anything failed.
     said: bool,
@@ -137,24 +134,57 @@ struct State {
     reused: bool,
 }
 
-impl Default for Outbox {
+/// What a FETCH makes wait, and what it waits for.
+#[derive(Debug, Default)]
+struct Streaming {
+    /// Lines that wait for the end of the message being streamed.
+    held: Vec<u8>,
+    held_signals: Vec<Signal>,
+    /// Who waits for room.
+    room: Vec<Waker>,
+}
+
+/// The session cookie until it is taken, and its SHA-256, which stays.
+#[derive(Debug)]
+struct Cookie {
+    itself: Option<Secret>,
+    hash: [u8; 32],
+}
+
+/// Who takes.
+#[derive(Debug)]
+enum Taker {
+    /// The conversation's task.
+    Task(Waker),
+    /// The conversation is at rest, in this place.
+    AtRest(Arc<Lot>, Key),
+}
+
+impl Taker {
+    fn call(self) {
+        match self {
+            Taker::Task(waker) => waker.wake(),
+            Taker::AtRest(lot, key) => lot.rouse(key),
+        }
+    }
+}
+
+impl Default for State {
     fn default() -> Self {
-        let state = State {
+        State {
             octets: Vec::new(),
-            held: Vec::new(),
-            held_signals: VecDeque::new(),
-            message_open: false,
-            signals: VecDeque::new(),
+            signals: Vec::new(),
+            streaming: None,
             cookie: None,
-            cookie_hash: None,
+            taker: None,
             lines: 0,
             caused_at: None,
+            message_open: false,
             outlook: Outlook::Open,
             said: false,
             failed_first: false,
             reused: false,
-        };
-        Self { state: Mutex::new(state), readable: AtomicWaker::new(), room: Notify::new() }
+        }
     }
 }
 
@@ -165,19 +195,22 @@ impl Outbox {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        {
+        let taker = {
             let mut state = self.state();
             if state.outlook == Outlook::Gone {
                 return;
             }
             change(&mut state);
-            if state.octets.len() + state.held.len() > LINES_BYTES_MAX {
+            if state.octets.len() + state.held() > LINES_BYTES_MAX {
                 state.outlook = Outlook::Overflowed;
                 state.octets = Vec::new();
-                state.held = Vec::new();
+                state.streaming().held = Vec::new();
             }
+            state.taker.take()
+        };
+        if let Some(taker) = taker {
+            taker.call();
         }
-        self.readable.wake();
     }
 
     /// A line of the account. The number of lines so far is returned, by which [`Taken::lines`] is judged.
@@ -199,30 +232,28 @@ impl Outbox {
     /// Something to be done after what was written so far.
     pub fn signal(&self, signal: Signal) {
         self.change(|state| {
-            if state.message_open {
-                state.held_signals.push_back(signal)
-            } else {
-                state.signals.push_back(signal)
-            }
+            let signals =
+                if state.message_open { &mut state.streaming().held_signals } else { &mut state.signals };
+            signals.push(signal);
         });
     }
 
     /// The session cookie for the head of the HTTP response.
     pub fn set_cookie(&self, cookie: Secret) {
         self.change(|state| {
-            state.cookie_hash = Some(Sha256::digest(cookie.expose()).into());
-            state.cookie = Some(cookie);
+            let hash = Sha256::digest(cookie.expose()).into();
+            state.cookie = Some(Box::new(Cookie { itself: Some(cookie), hash }));
         });
     }
 
     /// SHA-256 of the session cookie, if one was given out.
     pub fn cookie_hash(&self) -> Option<[u8; 32]> {
-        self.state().cookie_hash
+        self.state().cookie.as_ref().map(|cookie| cookie.hash)
     }
 
     /// The session cookie, once.
     pub fn take_cookie(&self) -> Option<Secret> {
-        self.state().cookie.take()
+        self.state().cookie.as_mut()?.itself.take()
     }
 
     /// The next lines are caused by what upstream told at `instant`.
@@ -242,7 +273,7 @@ impl Outbox {
                 if !state.message_open {
                     state.line(&bye);
                 }
-                state.signals.push_back(Signal::Finish);
+                state.signals.push(Signal::Finish);
             }
         });
     }
@@ -253,7 +284,7 @@ impl Outbox {
         self.change(|state| {
             state.reused = true;
             state.line(&Response::Bye { code: Some(Code::word("CLIENTBUG")), text });
-            state.signals.push_back(Signal::Finish);
+            state.signals.push(Signal::Finish);
         });
     }
 
@@ -289,7 +320,7 @@ impl Outbox {
         let open = batch.open;
         let Batch { octets, last_end, .. } = std::mem::replace(batch, Batch { open, ..Batch::default() });
         self.change(|state| {
-            let end = last_end.filter(|_| !state.held.is_empty() || !state.held_signals.is_empty());
+            let end = last_end.filter(|_| state.streaming.as_ref().is_some_and(|waits| waits.is_holding()));
             match end.and_then(|end| octets.split_at_checked(end)) {
                 Some((whole, begun)) => {
                     state.octets.extend_from_slice(whole);
@@ -309,97 +340,125 @@ impl Outbox {
     pub fn break_message(&self) {
         self.change(|state| {
             if state.message_open {
-                state.held = Vec::new();
-                state.held_signals.clear();
-                state.signals.push_back(Signal::Finish);
+                let streaming = state.streaming();
+                (streaming.held, streaming.held_signals) = Default::default();
+                state.signals.push(Signal::Finish);
             }
         });
     }
 
     async fn wait_for_room(&self) -> Result<(), Gone> {
-        loop {
-            {
-                let state = self.state();
-                match state.outlook {
-                    Outlook::Open if state.octets.len() < PIECES_BYTES_MAX => return Ok(()),
-                    Outlook::Open => {}
-                    _ => return Err(Gone),
+        poll_fn(|cx| {
+            let mut state = self.state();
+            match state.outlook {
+                Outlook::Open if state.octets.len() < PIECES_BYTES_MAX => Poll::Ready(Ok(())),
+                Outlook::Open => {
+                    let room = &mut state.streaming().room;
+                    if !room.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+                        room.push(cx.waker().clone());
+                    }
+                    Poll::Pending
                 }
+                _ => Poll::Ready(Err(Gone)),
             }
-            self.room.notified().await;
-        }
+        })
+        .await
     }
 
     /// Waits until there is something to write or to do.
     pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Taken> {
-        if let Some(taken) = self.take() {
-            return Poll::Ready(taken);
+        let mut state = self.state();
+        if state.has_something() {
+            return Poll::Ready(taken(state));
         }
-        self.readable.register(cx.waker());
-        // Something may have come between the look and the registration.
-        self.take().map_or(Poll::Pending, Poll::Ready)
+        match &state.taker {
+            Some(Taker::Task(waker)) if waker.will_wake(cx.waker()) => {}
+            _ => state.taker = Some(Taker::Task(cx.waker().clone())),
+        }
+        Poll::Pending
     }
 
-    fn take(&self) -> Option<Taken> {
-        let taken = {
-            let mut state = self.state();
-            let overflowed = state.outlook == Outlook::Overflowed;
-            if state.octets.is_empty() && state.signals.is_empty() && !overflowed {
-                return None;
-            }
-            state.take()
-        };
-        self.room.notify_one();
-        Some(taken)
+    /// Whoever writes from now on rouses the conversation from that place. `false`: there is something to take already, so
+    /// that it cannot rest.
+    #[must_use]
+    pub fn rest(&self, lot: &Arc<Lot>, key: Key) -> bool {
+        let mut state = self.state();
+        let rests = !state.has_something();
+        if rests {
+            state.taker = Some(Taker::AtRest(Arc::clone(lot), key));
+        }
+        rests
     }
 
     /// A line of the conversation's own, taken at once with all that was before it, and with nothing that comes after it.
     /// Not to be called while a message is half written.
     pub fn write_last(&self, response: &Response) -> Taken {
-        let taken = {
-            let mut state = self.state();
-            state.line(response);
-            state.take()
-        };
-        self.room.notify_one();
-        taken
+        let mut state = self.state();
+        state.line(response);
+        taken(state)
     }
 
     /// The conversation is over: writers are told, nothing is kept.
     pub fn close(&self) {
-        {
+        let room = {
             let mut state = self.state();
             state.outlook = Outlook::Gone;
-            state.octets = Vec::new();
-            state.held = Vec::new();
-            state.signals = VecDeque::new();
-            state.held_signals = VecDeque::new();
-        }
-        self.room.notify_one();
+            (state.octets, state.signals, state.taker) = Default::default();
+            state.streaming.take().map(|streaming| streaming.room)
+        };
+        room.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
+/// Takes all there is, and tells those who wait for room.
+fn taken(mut state: MutexGuard<'_, State>) -> Taken {
+    let taken = Taken {
+        octets: Bytes::from(std::mem::take(&mut state.octets)),
+        signals: std::mem::take(&mut state.signals),
+        lines: (state.held() == 0).then_some(state.lines),
+        caused_at: state.caused_at.take(),
+    };
+    let room = state.streaming.as_mut().map(|streaming| std::mem::take(&mut streaming.room));
+    if !state.message_open {
+        state.streaming = None;
+    }
+    drop(state);
+    room.into_iter().flatten().for_each(Waker::wake);
+    taken
+}
+
 impl State {
-    fn take(&mut self) -> Taken {
-        Taken {
-            octets: Bytes::from(std::mem::take(&mut self.octets)),
-            signals: std::mem::take(&mut self.signals),
-            lines: self.held.is_empty().then_some(self.lines),
-            caused_at: self.caused_at.take(),
-        }
+    fn has_something(&self) -> bool {
+        !self.octets.is_empty() || !self.signals.is_empty() || self.outlook == Outlook::Overflowed
+    }
+
+    fn streaming(&mut self) -> &mut Streaming {
+        self.streaming.get_or_insert_default()
+    }
+
+    /// Octets of lines that wait for the end of a message.
+    fn held(&self) -> usize {
+        self.streaming.as_ref().map_or(0, |streaming| streaming.held.len())
     }
 
     fn line(&mut self, response: &Response) {
-        let target = if self.message_open { &mut self.held } else { &mut self.octets };
+        let target = if self.message_open { &mut self.streaming().held } else { &mut self.octets };
         pimap_wire::encode::encode(response, target);
         self.said = true;
     }
 
     fn release(&mut self) {
         self.message_open = false;
-        let held = std::mem::take(&mut self.held);
-        self.octets.extend_from_slice(&held);
-        self.signals.append(&mut self.held_signals);
+        if let Some(streaming) = &mut self.streaming {
+            self.octets.append(&mut streaming.held);
+            self.signals.append(&mut streaming.held_signals);
+        }
+    }
+}
+
+impl Streaming {
+    fn is_holding(&self) -> bool {
+        !self.held.is_empty() || !self.held_signals.is_empty()
     }
 }
 

@@ -1,16 +1,21 @@
 //! IMAP over TCP: `imap` (STARTTLS when there is a certificate) and `imaps` (TLS from the first octet).
 
+#[cfg(test)]
+mod tests;
+
 use super::socket::{Place, accept};
 use super::tls::Tls;
+use crate::drive::conversation::rest::AtRest;
 use crate::drive::conversation::{Conversation, Ended, Manner};
-use crate::drive::link::Stream;
+use crate::drive::link::{Socket, Stream};
+use crate::drive::lot::Sleeper;
 use crate::front::Front;
-use crate::metrics::Connected;
-use pimap_account::contract::{Transport, TransportKind};
+use crate::metrics::{self, Connected};
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// Serves `imap`.
@@ -41,64 +46,103 @@ pub async fn serve_imaps(
     .await;
 }
 
-async fn imaps(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Arc<Tls>, _place: Place) {
-    let _connected = Connected::over("imaps");
+async fn imaps(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Arc<Tls>, place: Place) {
+    let guest = Guest { _connected: Connected::over("imaps"), _place: place };
     // Boxed: the handshake's size is not to be carried for the conversation's life (measured.md 2).
     if let Some(stream) = Box::pin(tls.accept_mail(stream)).await {
-        secured(stream, peer, front, true).await;
+        drop(converse(begin(stream, front, manner(peer, true, false, true)), guest).await);
     }
 }
 
-async fn imap(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Option<Arc<Tls>>, _place: Place) {
-    let _connected = Connected::over("imap");
-    let allow_cleartext = front.settings.allow_cleartext;
-    let manner = manner(peer, allow_cleartext, tls.is_some(), true);
-    match begin(stream, Arc::clone(&front), manner).await {
-        Ended::Over { membership, .. } => {
-            if let Some(membership) = membership {
-                membership.end(false);
-            }
-        }
-        Ended::StartTls(Stream(stream)) => {
-            if let Some(tls) = tls
-                && let Some(stream) = Box::pin(tls.accept_mail(stream)).await
-            {
-                secured(stream, peer, front, false).await;
-            }
-        }
-    }
-}
-
-async fn secured<S>(stream: S, peer: SocketAddr, front: Arc<Front>, greet: bool)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    if let Ended::Over { membership: Some(membership), .. } =
-        begin(stream, front, manner(peer, true, false, greet)).await
+async fn imap(stream: TcpStream, peer: SocketAddr, front: Arc<Front>, tls: Option<Arc<Tls>>, place: Place) {
+    let guest = Guest { _connected: Connected::over("imap"), _place: place };
+    let hello = manner(peer, front.settings.allow_cleartext, tls.is_some(), true);
+    let conversation = begin(stream, Arc::clone(&front), hello);
+    if let Some((Stream(stream), guest)) = converse(conversation, guest).await
+        && let Some(tls) = tls
+        && let Some(stream) = Box::pin(tls.accept_mail(stream)).await
     {
-        membership.end(false);
+        drop(converse(begin(stream, front, manner(peer, true, false, false)), guest).await);
     }
 }
 
-/// A conversation about to run; its future is little more than a pointer to it.
-fn begin<S>(stream: S, front: Arc<Front>, manner: Manner) -> impl Future<Output = Ended<Stream<S>>> + Send
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    Box::new(Conversation::new(Stream(stream), front, manner, &[])).run()
+/// What a connection occupies for as long as it lives, at rest or not.
+struct Guest {
+    _connected: Connected,
+    _place: Place,
+}
+
+/// A connection at rest.
+struct Resting<S: Socket> {
+    conversation: AtRest<S>,
+    guest: Guest,
+    _counted: metrics::AtRest,
+}
+
+impl<S: Socket> Resting<S> {
+    fn new(conversation: AtRest<S>, guest: Guest) -> Self {
+        Self { conversation, guest, _counted: metrics::AtRest::begin() }
+    }
+}
+
+impl<S: Socket> Sleeper for Resting<S> {
+    fn socket(&self) -> RawFd {
+        self.conversation.as_raw_fd()
+    }
+
+    fn rouse(self: Box<Self>, runtime: &Handle) {
+        runtime.spawn(async move {
+            let Self { conversation, guest, .. } = *self;
+            match Conversation::rise(conversation) {
+                // TLS is not started any more after a login.
+                Ok(conversation) => drop(converse(conversation, guest).await),
+                Err(error) => tracing::debug!(%error, "a connection at rest is lost"),
+            }
+        });
+    }
+}
+
+/// Runs a conversation until it ends or rests, or TLS is to begin.
+async fn converse<S: Socket>(
+    mut conversation: Box<Conversation<Stream<S>>>,
+    guest: Guest,
+) -> Option<(Stream<S>, Guest)> {
+    loop {
+        // Little more than a pointer to it.
+        match conversation.run().await {
+            Ended::Over { membership, .. } => {
+                if let Some(membership) = membership {
+                    membership.end(false);
+                }
+                return None;
+            }
+            Ended::StartTls(stream) => return Some((stream, guest)),
+            Ended::Quiet(mut quiet) => match quiet.bed() {
+                Some((lot, key, deadline)) => {
+                    match quiet.lie_down() {
+                        Ok(conversation) => {
+                            lot.settle(key, Box::new(Resting::new(conversation, guest)), deadline);
+                        }
+                        Err(error) => {
+                            tracing::debug!(%error, "a connection is lost on its way to rest");
+                            lot.release(key);
+                        }
+                    }
+                    return None;
+                }
+                None => conversation = quiet,
+            },
+        }
+    }
+}
+
+/// A conversation about to run.
+fn begin<S: Socket>(stream: S, front: Arc<Front>, manner: Manner) -> Box<Conversation<Stream<S>>> {
+    let mut conversation = Box::new(Conversation::new(Stream(stream), front, manner, &[]));
+    conversation.allow_rest();
+    conversation
 }
 
 fn manner(peer: SocketAddr, may_login: bool, starttls: bool, greet: bool) -> Manner {
-    Manner {
-        transport: Transport { kind: TransportKind::Tcp, may_show_key: may_login },
-        may_login,
-        starttls,
-        peer: Some(peer),
-        greet,
-        cookie: None,
-        presented: None,
-        cursors: false,
-        request: None,
-        continuation: None,
-    }
+    Manner { starttls, peer: Some(peer), greet, ..Manner::of_tcp(may_login) }
 }

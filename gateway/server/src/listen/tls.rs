@@ -4,7 +4,7 @@ mod backlog;
 mod session;
 pub mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use crate::config;
 use rustls::ServerConfig;

@@ -55,7 +55,7 @@ impl Packer {
         }
     }
 
-    #[cfg(test)]
+    /// No compressor is at work.
     pub(super) fn rests(&self) -> bool {
         self.at_work.is_none()
     }

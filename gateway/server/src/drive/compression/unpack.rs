@@ -77,6 +77,11 @@ impl Unpacker {
         self.window.shrink_to_fit();
     }
 
+    /// No decompressor is at work, and no text is to come.
+    pub(super) fn rests(&self) -> bool {
+        self.at_work.is_none() && !self.swells
+    }
+
     fn begin(&self) -> io::Result<Decompress> {
         let mut decompress = match SPARE.take() {
             Some(mut decompress) => {

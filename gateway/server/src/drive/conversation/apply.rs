@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 impl<L: Link> Conversation<L> {
     pub(super) fn apply(&mut self, action: Action) {
+        self.rest.again();
         match action {
             Action::Read(Read::Octets) => self.on_read(),
             Action::Read(Read::End) => self.on_end(),
@@ -27,6 +28,8 @@ impl<L: Link> Conversation<L> {
             Action::Pumped(pumped) => self.on_pumped(pumped),
             Action::Finished => self.on_finished(),
             Action::Deadline => self.on_deadline(),
+            // That ends the run, and changes nothing.
+            Action::Rest => {}
             Action::Unreadable(error) if self.manner.is_http() => self.on_broken_body(&error),
             Action::Unreadable(error) if self.is_undeflatable(&error) => self.on_undeflatable(&error),
             Action::Unreadable(error) | Action::Lost(error) => {

@@ -7,7 +7,7 @@ use pimap_types::{Response, Status};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// From the first octet to a LOGIN that succeeds.
 pub(super) const LOGIN_PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +25,8 @@ pub(super) const MESSAGE_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The times of a conversation.
 pub(super) struct Clock {
-    timer: Pin<Box<Sleep>>,
+    /// From the first time that there was something to wait for.
+    timer: Option<Pin<Box<Sleep>>>,
     idle_timeout: Duration,
     began: Instant,
     /// The last whole command, or its answer.
@@ -40,7 +41,7 @@ impl Clock {
     pub(super) fn start(idle_timeout: Duration) -> Self {
         let now = Instant::now();
         Self {
-            timer: Box::pin(tokio::time::sleep_until(now + LOGIN_PATIENCE)),
+            timer: None,
             idle_timeout,
             began: now,
             command_at: now,
@@ -53,14 +54,15 @@ impl Clock {
 
     /// Ready at the deadline, which may have moved since the timer was set.
     pub(super) fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        if deadline < self.timer.deadline() {
-            self.timer.as_mut().reset(deadline);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
         }
-        while self.timer.as_mut().poll(cx).is_ready() {
+        while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= deadline {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(deadline);
+            timer.as_mut().reset(deadline);
         }
         Poll::Pending
     }

@@ -14,18 +14,7 @@ use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
 fn manner(may_login: bool) -> Manner {
-    Manner {
-        transport: Transport { kind: TransportKind::Tcp, may_show_key: may_login },
-        may_login,
-        starttls: !may_login,
-        peer: None,
-        greet: true,
-        cookie: None,
-        presented: None,
-        cursors: false,
-        request: None,
-        continuation: None,
-    }
+    Manner { starttls: !may_login, greet: true, ..Manner::of_tcp(may_login) }
 }
 
 /// A handset connected over TCP, with `room` octets between the two.

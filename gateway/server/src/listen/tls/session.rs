@@ -67,6 +67,15 @@ impl Session {
         &mut self.outgoing
     }
 
+    /// Nothing is half read or unread, nothing waits for the socket, and neither side has ended.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.partial.is_empty()
+            && self.incoming.is_empty()
+            && self.outgoing.is_empty()
+            && !(self.input_ended || self.output_ended)
+            && self.failure.is_none()
+    }
+
     /// Octets allocated beside rustls' own.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {

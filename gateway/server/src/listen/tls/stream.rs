@@ -12,11 +12,13 @@
 mod tests;
 
 use super::session::Session;
+use crate::drive::link::Socket;
 use rustls::ServerConfig;
 use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -146,6 +148,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             }
             Poll::Ready(Ok(octets.len()))
         })
+    }
+}
+
+/// A TLS connection without its place in the runtime.
+pub struct TlsAtRest<S> {
+    socket: S,
+    session: Box<Session>,
+}
+
+impl<S: AsRawFd> AsRawFd for TlsAtRest<S> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl<S: Socket> Socket for TlsStream<S> {
+    type AtRest = TlsAtRest<S::AtRest>;
+
+    fn is_quiet(&self) -> bool {
+        self.session.is_quiet() && self.socket.is_quiet()
+    }
+
+    fn lie_down(self) -> io::Result<Self::AtRest> {
+        Ok(TlsAtRest { socket: self.socket.lie_down()?, session: self.session })
+    }
+
+    fn rise(at_rest: Self::AtRest) -> io::Result<Self> {
+        Ok(Self { socket: S::rise(at_rest.socket)?, session: at_rest.session })
     }
 }
 

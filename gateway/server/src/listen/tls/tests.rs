@@ -7,8 +7,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as ClientStream;
 
 /// A certificate of our own making, in files that go with it.
-pub(super) struct Issued {
-    pub(super) files: config::Tls,
+pub(in crate::listen) struct Issued {
+    pub(in crate::listen) files: config::Tls,
     roots: rustls::RootCertStore,
     _folder: Folder,
 }
@@ -22,7 +22,7 @@ impl Drop for Folder {
 }
 
 impl Issued {
-    pub(super) fn new() -> Self {
+    pub(in crate::listen) fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("pimap-test-{:032x}", rand::random::<u128>()));
         std::fs::create_dir(&folder).expect("a folder");
         let files = config::Tls { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") };
@@ -41,7 +41,7 @@ impl Issued {
     }
 
     /// A handset's side that speaks `version` and offers `protocols`.
-    pub(super) fn client(
+    pub(in crate::listen) fn client(
         &self,
         version: &'static rustls::SupportedProtocolVersion,
         protocols: &[&str],
@@ -57,7 +57,7 @@ impl Issued {
 }
 
 /// Connects a handset by TLS.
-pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+pub(in crate::listen) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     config: ClientConfig,
     socket: S,
 ) -> std::io::Result<ClientStream<S>> {
