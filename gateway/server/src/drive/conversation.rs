@@ -19,11 +19,14 @@ mod apply;
 mod clock;
 mod command;
 mod compress;
+mod manner;
 pub mod rest;
 mod sasl;
 mod session_id;
 #[cfg(test)]
 mod tests;
+
+pub use manner::Manner;
 
 use super::compression::Compression;
 use super::link::{Link, Read};
@@ -31,13 +34,11 @@ use super::mail::{AccountHandle, Membership};
 use super::outbox::{Outbox, Signal, Taken};
 use crate::auth::{Admission, Refusal};
 use crate::front::Front;
-use crate::web::continuation::Token;
 use append::{Message, Pumped};
 use bytes::Bytes;
 use clock::Clock;
 use futures_util::future::BoxFuture;
-use pimap_account::contract::{OpenBy, Pending, RequestKey, Transport, TransportKind};
-use pimap_types::command::Cursor;
+use pimap_account::contract::{OpenBy, Pending, TransportKind};
 use pimap_types::{Command, ConnectionId, DeviceId, Response, Tag};
 use pimap_wire::frame::{Framer, LiteralMode};
 use pimap_wire::sasl::Mechanism;
@@ -45,60 +46,12 @@ use rest::Rest;
 use session_id::TakenUp;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// Octets read ahead of the running command; more: the handset waits. The tail of an APPEND, a line and a literal, fits.
 const READ_AHEAD_BYTES_MAX: usize = 160 << 10;
-
-/// What is known of a connection before its first octet.
-#[derive(Clone, Debug)]
-pub struct Manner {
-    /// What carries it.
-    pub transport: Transport,
-    /// Whether a password may be sent over it.
-    pub may_login: bool,
-    /// Whether STARTTLS is on offer.
-    pub starttls: bool,
-    /// Who calls; a proxy, where there is one.
-    pub peer: Option<SocketAddr>,
-    /// Whether to greet: TCP, before TLS was started within it.
-    pub greet: bool,
-    /// SHA-256 of the session cookie that came with the request.
-    pub cookie: Option<[u8; 32]>,
-    /// The cursor in `PIMAP-Ack`.
-    pub presented: Option<Cursor>,
-    /// Whether there was a `PIMAP-Ack`.
-    pub cursors: bool,
-    /// The request's name; apart, since few connections have one (D16).
-    pub request: Option<Box<RequestKey>>,
-    /// What a command that is cut by the body's end is to be continued by.
-    pub continuation: Option<Token>,
-}
-
-impl Manner {
-    /// TCP, beyond its greeting and its login.
-    pub fn of_tcp(may_login: bool) -> Self {
-        Self {
-            transport: Transport { kind: TransportKind::Tcp, may_show_key: may_login },
-            may_login,
-            starttls: false,
-            peer: None,
-            greet: false,
-            cookie: None,
-            presented: None,
-            cursors: false,
-            request: None,
-            continuation: None,
-        }
-    }
-
-    fn is_http(&self) -> bool {
-        self.transport.kind != TransportKind::Tcp
-    }
-}
 
 /// How a conversation ended.
 pub enum Ended<L> {

@@ -7,6 +7,10 @@
 //! Bounds (law 5): a FETCH waits at [`PIECES_BYTES_MAX`]; lines do not wait, since the account serves others too, and a
 //! handset that lets [`LINES_BYTES_MAX`] pile up is cut off: only it pays.
 
+mod batch;
+
+pub use batch::Batch;
+
 use super::lot::{Key, Lot};
 use bytes::Bytes;
 use pimap_account::contract::AppendRules;
@@ -51,47 +55,6 @@ pub struct Taken {
     pub lines: Option<u64>,
     /// When upstream told what these octets tell, if that is being measured.
     pub caused_at: Option<Instant>,
-}
-
-/// Octets of a streamed FETCH on their way into an outbox: as much as is at hand goes at once, since each time wakes the
-/// conversation and is a packet.
-#[derive(Debug, Default)]
-pub struct Batch {
-    octets: Vec<u8>,
-    /// Where the last message that ends in here ends.
-    last_end: Option<usize>,
-    /// The message being written is not whole yet.
-    open: bool,
-}
-
-impl Batch {
-    /// Begins a message.
-    pub fn begin(&mut self, head: &[u8]) {
-        self.octets.extend_from_slice(head);
-        self.open = true;
-    }
-
-    /// Octets of the message being written.
-    pub fn push(&mut self, octets: &[u8]) {
-        self.octets.extend_from_slice(octets);
-    }
-
-    /// The message is whole.
-    pub fn end(&mut self, tail: &[u8]) {
-        self.octets.extend_from_slice(tail);
-        self.last_end = Some(self.octets.len());
-        self.open = false;
-    }
-
-    /// How many octets there are.
-    pub fn len(&self) -> usize {
-        self.octets.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.octets.is_empty()
-    }
 }
 
 /// How an outbox came to its end.

@@ -114,24 +114,23 @@ impl<S: Socket> Conversation<Stream<S>> {
     }
 
     /// Lies down. An error: the handset is gone.
-    pub fn lie_down(self: Box<Self>) -> io::Result<AtRest<S>> {
-        let this = *self;
-        let idling = matches!(this.phase, Phase::Idling);
-        let membership = this.membership.ok_or(io::ErrorKind::NotConnected)?;
+    pub fn lie_down(self) -> io::Result<AtRest<S>> {
+        let idling = matches!(self.phase, Phase::Idling);
+        let membership = self.membership.ok_or(io::ErrorKind::NotConnected)?;
         Ok(AtRest {
-            socket: this.link.0.lie_down()?,
-            front: this.front,
+            socket: self.link.0.lie_down()?,
+            front: self.front,
             membership,
-            outbox: this.outbox,
-            drained: this.drained,
-            compression: this.compression,
-            taken_up: this.taken_up.map(Box::new),
-            command_at: this.clock.command_at,
-            sent_at: this.clock.sent_at,
-            refused: this.refused,
-            may_show_key: this.manner.transport.may_show_key,
+            outbox: self.outbox,
+            drained: self.drained,
+            compression: self.compression,
+            taken_up: self.taken_up.map(Box::new),
+            command_at: self.clock.command_at,
+            sent_at: self.clock.sent_at,
+            refused: self.refused,
+            may_show_key: self.manner.transport.may_show_key,
             idling,
-            pipelined: this.pipelined,
+            pipelined: self.pipelined,
         })
     }
 

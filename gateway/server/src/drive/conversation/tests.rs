@@ -321,5 +321,7 @@ async fn an_idle_conversation_is_small() {
     let conversation = Conversation::new(Stream(ours), bench.front.clone(), manner(true), &[]);
     let (itself, outbox) = (size_of_val(&conversation), size_of::<Outbox>());
     let running = size_of_val(&Box::new(conversation).run());
-    assert!(running <= 64 && itself <= 768 && outbox <= 264, "{running} {itself} {outbox}");
+    assert!(running <= 64 && itself <= 768 && outbox <= 152, "{running} {itself} {outbox}");
+    let at_rest = size_of::<rest::AtRest<tokio::net::TcpStream>>();
+    assert!(at_rest <= 160, "{at_rest}");
 }
