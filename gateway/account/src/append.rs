@@ -157,7 +157,8 @@ impl Account {
         }
         AppendRules {
             size_max: self.append_limit(),
-            several: has("MULTIAPPEND"),
+            // One by one, and taken back if one fails: for that the gateway must be told UIDs, and expunge by them.
+            several: has("MULTIAPPEND") || has("UIDPLUS"),
             catenate: has("CATENATE"),
             binary: has("BINARY"),
             utf8: has(UTF8_ACCEPT) && self.connections.get(&conn).is_some_and(|c| c.utf8),

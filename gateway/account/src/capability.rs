@@ -41,7 +41,8 @@ const TABLE: &[(&str, Needs)] = &[
     ("LIST-EXTENDED", Needs::Nothing),
     ("LIST-STATUS", Needs::Nothing),
     ("SPECIAL-USE", Needs::Upstream("SPECIAL-USE")),
-    ("MULTIAPPEND", Needs::Upstream("MULTIAPPEND")),
+    // All messages or none: without UIDPLUS those that went before a refused one could not be taken back (RFC 3502 1).
+    ("MULTIAPPEND", Needs::Either("MULTIAPPEND", "UIDPLUS")),
     ("CATENATE", Needs::Upstream("CATENATE")),
     ("BINARY", Needs::Upstream("BINARY")),
     ("STATUS=SIZE", Needs::Upstream("STATUS=SIZE")),
@@ -181,19 +182,21 @@ mod tests {
         assert!(here.iter().all(|word| has(&["IMAP4REV1"], word)));
     }
 
-    /// RFC 6851 and RFC 4315 by a server that has neither: what would be refused is not promised (digest 23).
+    /// RFC 6851, RFC 4315 and RFC 3502 by a server that has none of them: what would be refused is not promised (digest 23).
     #[test]
-    fn move_and_uidplus_are_promised_where_they_work() {
+    fn what_uidplus_makes_possible_is_promised_with_it() {
         let has = |announced: &[&str], word: &str| {
             let words = line(TransportKind::Tcp, &Announced::new(announced));
             words.split(' ').any(|w| w == word)
         };
-        for (announced, can_move, can_choose) in [
-            (&["IMAP4REV1"][..], false, false),
-            (&["IMAP4REV1", "UIDPLUS"], true, true),
-            (&["IMAP4REV1", "MOVE"], true, false),
+        for (announced, can_move, can_choose, several) in [
+            (&["IMAP4REV1"][..], false, false, false),
+            (&["IMAP4REV1", "UIDPLUS"], true, true, true),
+            (&["IMAP4REV1", "MOVE"], true, false, false),
+            (&["IMAP4REV1", "MULTIAPPEND"], false, false, true),
         ] {
-            assert_eq!((has(announced, "MOVE"), has(announced, "UIDPLUS")), (can_move, can_choose));
+            let promised = ["MOVE", "UIDPLUS", "MULTIAPPEND"].map(|word| has(announced, word));
+            assert_eq!(promised, [can_move, can_choose, several]);
         }
     }
 }

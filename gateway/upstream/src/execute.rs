@@ -61,11 +61,18 @@ impl Attempt<'_> {
             let outcome = self.on(&mut lease).await;
             let in_doubt = lease.connection.in_doubt;
             match outcome {
-                // A connection in the middle of a command is of no use to anybody.
-                Ok(reply) if self.appending.spoiled => return Ok(reply),
                 Ok(reply) => {
-                    self.pool.give_back(lease);
-                    return Ok(reply);
+                    // A connection in the middle of a command is of no use to anybody.
+                    if self.appending.spoiled {
+                        drop(lease)
+                    } else {
+                        self.pool.give_back(lease)
+                    }
+                    let kept = matches!(reply, UpstreamReply::Ok(_));
+                    return match kept || self.appending.leaves_nothing(self.pool, self.request).await {
+                        true => Ok(reply),
+                        false => Err((Fault::Lost, true)),
+                    };
                 }
                 // The command was refused before it was sent, or ended cleanly: the connection is as good as before.
                 Err(
@@ -78,7 +85,11 @@ impl Attempt<'_> {
                     return Err((fault, in_doubt));
                 }
                 // A connection that died while it had no work says nothing about upstream: once more, on a new one.
-                Err(Fault::Lost) if lease.reused && !in_doubt && !self.streamed => fresh = true,
+                Err(Fault::Lost)
+                    if lease.reused && !in_doubt && !self.streamed && !self.appending.has_done_some() =>
+                {
+                    fresh = true;
+                }
                 Err(fault) => {
                     drop(lease);
                     if let (true, UpstreamRequest::Append(append)) = (in_doubt, self.request)
@@ -86,6 +97,8 @@ impl Attempt<'_> {
                     {
                         return Ok(reply);
                     }
+                    // While it is not known whether a message is there, those before it stay: in doubt is all of it.
+                    let in_doubt = in_doubt || !self.appending.leaves_nothing(self.pool, self.request).await;
                     return Err((fault, in_doubt));
                 }
             }

@@ -1,9 +1,11 @@
-//! APPEND: literals and what follows them go through one after the other (RFC 3502, RFC 4469). A message that is given up leaves its
+//! APPEND: literals and what follows them go through one after the other (RFC 3502, RFC 4469; [`several`] where the server lacks that). A message that is given up leaves its
 //! command incomplete, so that the server throws it away. What was sent and not answered is looked for, by Message-ID and size, and never
 //! sent again (F45). Only what has a UID from the UIDNEXT on that was told before the octets went can be it: an older copy of the same
 //! message (a draft saved twice, a message sent to oneself) is another message.
 //!
 //! That one is not found proves nothing, since a server may still be at work on what it was sent: it stays in doubt.
+
+mod several;
 
 use super::mailbox::status;
 use super::open::{plain, select};
@@ -19,11 +21,12 @@ use pimap_types::command::Append;
 use pimap_types::list::StatusItem;
 use pimap_types::search::SearchKey;
 use pimap_types::set::{SequenceSet, SetNumber};
-use pimap_types::upstream::{Data, UpstreamReply};
+use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_types::{MailboxName, UidRanges, UidValidity};
 use pimap_wire::client::request::{Encoded, Request, encode_parts};
 use pimap_wire::client::response::Condition;
 use pimap_wire::utf7;
+use several::{Done, up_to_next};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -38,14 +41,18 @@ pub(super) struct Appending {
     letter: Option<Letter>,
     /// The mailbox before it, where that was told: what has a lower UID is another message.
     before: Option<(UidValidity, u32)>,
+    /// What is appended already, where the server takes one message at a time.
+    done: Done,
+    /// Another message follows the one that is on its way.
+    followed: bool,
     /// The connection stands in the middle of a command: it is of no further use.
     pub(super) spoiled: bool,
 }
 
 /// What came through the stream.
 enum Came {
-    /// The command is whole.
-    End,
+    /// The command is whole; what follows is for another one.
+    End(Vec<AppendPart>),
     /// Upstream refused it on the way.
     Refused(Condition),
     /// The handset's side gave it up, with this answer.
@@ -53,47 +60,101 @@ enum Came {
 }
 
 impl Appending {
-    /// Sends the command. `octets` is missing where nothing is streamed.
+    /// Sends the command, or one for each of its messages. `octets` is missing where nothing is streamed.
     pub(super) async fn run(
         &mut self,
         connection: &mut Connection,
         append: &Append,
-        octets: Option<&mut mpsc::Receiver<AppendPiece>>,
+        mut octets: Option<&mut mpsc::Receiver<AppendPiece>>,
         streamed: &mut bool,
     ) -> Result<UpstreamReply, Fault> {
-        let mut collected = Collected::default();
-        if octets.is_some() && is_one_literal(&append.parts) {
-            self.letter = Some(Letter::default());
-            self.before = told_before(connection, &append.mailbox).await?;
-        }
-        connection.in_doubt = append.streams().is_none();
-        if let Some(condition) = connection.send(&Request::Append(append), &mut collected).await? {
-            return Ok(refused(condition, None));
-        }
-        if let (Some(octets), Some(size)) = (octets, append.streams()) {
-            *streamed = true;
-            let at = Streamed { left: size, in_list: is_in_list(&append.parts) };
-            match self.stream(connection, octets, at, &mut collected).await? {
-                Came::End => {}
+        let one_by_one = !connection.announced.has("MULTIAPPEND");
+        let mut parts = append.parts.clone();
+        loop {
+            let (one, mut next) = up_to_next(&parts, 1, one_by_one);
+            let one = Append { mailbox: append.mailbox.clone(), parts: one.to_vec() };
+            self.followed = !next.is_empty();
+            let mut collected = Collected::default();
+            let more;
+            match self.send(connection, &one, octets.as_deref_mut(), streamed, &mut collected).await? {
+                Came::End(behind) if next.is_empty() => {
+                    more = behind;
+                    next = &more;
+                }
+                Came::End(_) => {}
                 Came::Refused(condition) => return Ok(refused(condition, None)),
                 Came::GivenUp(reply) => {
                     self.spoiled = true;
                     return Ok(reply);
                 }
             }
+            let uids = match self.ended(connection, append, collected).await? {
+                Ok(uids) => uids,
+                Err(condition) => return Ok(refused(condition, None)),
+            };
+            self.done.add(uids);
+            if next.is_empty() {
+                return Ok(UpstreamReply::Ok(Data::Appended(self.done.all())));
+            }
+            parts = next.to_vec();
         }
+    }
+
+    /// Sends a command up to its end.
+    async fn send(
+        &mut self,
+        connection: &mut Connection,
+        append: &Append,
+        octets: Option<&mut mpsc::Receiver<AppendPiece>>,
+        streamed: &mut bool,
+        collected: &mut Collected,
+    ) -> Result<Came, Fault> {
+        (self.letter, self.before) = (None, None);
+        if octets.is_some() && is_one_literal(&append.parts) {
+            self.letter = Some(Letter::default());
+            self.before = told_before(connection, &append.mailbox).await?;
+        }
+        connection.in_doubt = append.streams().is_none();
+        if let Some(condition) = connection.send(&Request::Append(append), collected).await? {
+            return Ok(Came::Refused(condition));
+        }
+        let (Some(octets), Some(size)) = (octets, append.streams()) else { return Ok(Came::End(Vec::new())) };
+        *streamed = true;
+        let at = Streamed { left: size, in_list: is_in_list(&append.parts) };
+        self.stream(connection, octets, at, collected).await
+    }
+
+    /// Waits for the answer: where the message is, if that is known, or the refusal.
+    async fn ended(
+        &mut self,
+        connection: &mut Connection,
+        append: &Append,
+        mut collected: Collected,
+    ) -> Result<Result<Option<(UidValidity, UidRanges)>, Condition>, Fault> {
         let condition = connection.finish(&mut collected).await?;
         connection.notice(&collected);
+        connection.in_doubt = false;
         if !is_ok(&condition) {
-            return Ok(refused(condition, None));
+            return Ok(Err(condition));
         }
-        let mut uids = collected.append_uid;
-        if uids.is_none() {
-            // A server with UIDPLUS may leave APPENDUID out (RFC 4315 3). The message is there, whatever comes of looking for it.
-            connection.in_doubt = false;
-            uids = self.found(connection, &append.mailbox).await.unwrap_or(None);
+        if collected.append_uid.is_some() {
+            return Ok(Ok(collected.append_uid));
         }
-        Ok(UpstreamReply::Ok(Data::Appended(uids)))
+        // A server with UIDPLUS may leave APPENDUID out (RFC 4315 3). The message is there, whatever comes of looking for it.
+        Ok(Ok(self.found(connection, &append.mailbox).await.unwrap_or(None)))
+    }
+
+    /// Whether a command that has not succeeded has left nothing behind; what had been appended is taken back for that.
+    pub(super) async fn leaves_nothing(&self, pool: &Pool, request: &UpstreamRequest) -> bool {
+        match request {
+            UpstreamRequest::Append(append) => self.done.take_back(pool, &append.mailbox).await,
+            _ => true,
+        }
+    }
+
+    /// Whether a message of this command was appended.
+    pub(super) fn has_done_some(&self) -> bool {
+        !self.done.is_empty()
     }
 
     /// The same of messages with UTF-8 in their headers, which only a connection takes that enabled it (RFC 6855 4). Such a one speaks
@@ -141,26 +202,30 @@ impl Appending {
                     connection.write_message(&piece).await?;
                 }
                 Some(AppendPiece::Parts(parts)) if left == 0 => {
+                    let one_by_one = !connection.announced.has("MULTIAPPEND");
+                    let (parts, next) = up_to_next(&parts, 0, one_by_one);
+                    self.followed = !next.is_empty();
+                    if parts.is_empty() && !in_list {
+                        connection.write(b"\r\n").await?;
+                        return whole(octets, next).await;
+                    }
                     self.letter = None;
-                    connection.in_doubt = streams(&parts).is_none();
-                    left = streams(&parts).unwrap_or(0);
-                    in_list = is_in_list(&parts);
-                    let Encoded { parts, message_waits } = encode_parts(&parts)?;
+                    connection.in_doubt = streams(parts).is_none();
+                    left = streams(parts).unwrap_or(0);
+                    in_list = is_in_list(parts);
+                    let Encoded { parts, message_waits } = encode_parts(parts)?;
                     if let Some(condition) = connection.send_parts(&parts, message_waits, collected).await? {
                         return Ok(Came::Refused(condition));
                     }
                     if connection.in_doubt {
                         // That was the end of the line.
-                        return match octets.recv().await {
-                            Some(AppendPiece::End) | None => Ok(Came::End),
-                            Some(_) => Err(Fault::Cancelled),
-                        };
+                        return whole(octets, next).await;
                     }
                 }
                 // The line's end would make a command of what is none while the list of CATENATE is open.
                 Some(AppendPiece::End) if left == 0 && !in_list => {
                     connection.write(b"\r\n").await?;
-                    return Ok(Came::End);
+                    return Ok(Came::End(Vec::new()));
                 }
                 Some(AppendPiece::Refused { code, text }) => {
                     connection.in_doubt = false;
@@ -194,7 +259,8 @@ impl Appending {
     /// The connection was lost after the message was sent: its UID, where it is found on a new one; a second look is for a server
     /// that was still at work. Nothing: it stays in doubt.
     pub(super) async fn verified(&self, pool: &Pool, append: &Append) -> Option<UpstreamReply> {
-        let mark = self.mark()?;
+        // One of several found says nothing of the others.
+        let mark = self.mark().filter(|_| !self.followed && self.done.is_empty())?;
         let seen = match looked_for(pool, &append.mailbox, &mark).await {
             // There it is, or there is something that could be it.
             Some(hits) if !hits.named.is_empty() => hits,
@@ -205,6 +271,14 @@ impl Appending {
         };
         seen.one(&mark).map(|found| UpstreamReply::Ok(Data::Appended(Some(found))))
     }
+}
+
+/// The end of a command behind which `next` follows. Where that streams nothing, all of it has come.
+async fn whole(octets: &mut mpsc::Receiver<AppendPiece>, next: &[AppendPart]) -> Result<Came, Fault> {
+    if streams(next).is_none() && !matches!(octets.recv().await, Some(AppendPiece::End) | None) {
+        return Err(Fault::Cancelled);
+    }
+    Ok(Came::End(next.to_vec()))
 }
 
 async fn looked_for(pool: &Pool, mailbox: &MailboxName, mark: &Mark) -> Option<Hits> {
