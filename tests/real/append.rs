@@ -55,7 +55,7 @@ fn several_messages_are_appended_one_by_one() {
     assert_eq!(untagged(&direct.ok("STATUS Sent (MESSAGES)")).trim(), "* STATUS Sent (MESSAGES 2)");
     client.ok("SELECT Sent");
     let flags: Vec<String> = client.flags_of("1:*").iter().map(|(_, flags)| format!("{flags:?}")).collect();
-    assert!(flags.len() == 2 && flags[0].contains("Seen") && flags[1].contains("Flagged"), "{flags:?}");
+    assert!(flags.len() == 2 && flags[0].contains("seen") && flags[1].contains("flagged"), "{flags:?}");
     let stage = Stage::before(Dovecot::with(&Riches::Just("IMAP4rev1")), |config| config);
     let mut client = stage.client("joe");
     assert!(!untagged(&client.ok("CAPABILITY")).contains("MULTIAPPEND"));
