@@ -58,6 +58,7 @@ impl Attempt<'_> {
         loop {
             let mailbox = mailbox_of(self.request);
             let mut lease = self.pool.lease(mailbox, fresh).await.map_err(|fault| (fault, false))?;
+            lease.inside = Some(self.pool.doors.enter(&touched(self.request)).await);
             let outcome = self.on(&mut lease).await;
             let in_doubt = lease.connection.in_doubt;
             match outcome {
@@ -227,6 +228,19 @@ fn mailbox_of(request: &UpstreamRequest) -> Option<&MailboxName> {
         Expunge { at, .. } => Some(&at.mailbox),
         _ => None,
     }
+}
+
+/// The mailboxes that a request opens or looks into: none of them is deleted under it by another request of ours. A change of a name
+/// keeps others out itself.
+fn touched(request: &UpstreamRequest) -> Vec<&MailboxName> {
+    use UpstreamRequest::*;
+    let besides = match request {
+        Copy(_, _, target) | Move(_, _, target) => Some(target),
+        Status(mailbox, _) => Some(mailbox),
+        Append(append) => Some(&append.mailbox),
+        _ => None,
+    };
+    mailbox_of(request).into_iter().chain(besides).collect()
 }
 
 /// The answer to a command that upstream refused.

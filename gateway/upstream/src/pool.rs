@@ -4,6 +4,7 @@
 //! (full: [`Fault::Busy`]). A lease that is dropped without being given back closes its connection: nobody knows how far
 //! the command got. Connections without work are logged out after a while.
 
+pub(crate) mod doors;
 mod spare;
 
 pub(crate) use spare::Spare;
@@ -14,6 +15,7 @@ use crate::connection::Connection;
 use crate::credentials::{Credentials, LoginOutcome, Suspended};
 use crate::fault::Fault;
 use crate::hints::Hints;
+use doors::{Doors, Inside};
 use pimap_types::MailboxName;
 use pimap_wire::client::response::StatusNumbers;
 use spare::Spares;
@@ -45,6 +47,8 @@ pub(crate) struct Pool {
     /// Connections that are lent to watchers.
     watching: Arc<AtomicUsize>,
     spares: Mutex<Spares>,
+    /// Mailboxes whose names are being changed, and who has which open.
+    pub(crate) doors: Arc<Doors>,
 }
 
 /// A connection for one request.
@@ -52,6 +56,8 @@ pub(crate) struct Lease {
     pub(crate) connection: Connection,
     /// It was used before: that it fails now says nothing about upstream.
     pub(crate) reused: bool,
+    /// The mailboxes that the request touches: held until the connection is back among the idle ones, where it can be made to leave.
+    pub(crate) inside: Option<Inside>,
     count: Counted,
     _permit: OwnedSemaphorePermit,
 }
@@ -96,6 +102,7 @@ impl Pool {
             open: Arc::new(AtomicUsize::new(0)),
             watching: Arc::new(AtomicUsize::new(0)),
             spares: Mutex::default(),
+            doors: Doors::new(),
         }
     }
 
@@ -141,7 +148,7 @@ impl Pool {
         while !fresh && let Some(mut connection) = self.take_idle(mailbox) {
             if connection.epoch == self.credentials.epoch() && connection.is_alive().await {
                 let count = Counted::new(&self.open);
-                return Ok(Lease { connection, reused: true, count, _permit: permit });
+                return Ok(Lease { connection, reused: true, inside: None, count, _permit: permit });
             }
         }
         // The new connection takes the place of an idle one: open connections never exceed the permits.
@@ -150,7 +157,7 @@ impl Pool {
         }
         let count = Counted::new(&self.open);
         let connection = self.connect().await?;
-        Ok(Lease { connection, reused: false, count, _permit: permit })
+        Ok(Lease { connection, reused: false, inside: None, count, _permit: permit })
     }
 
     /// The best idle connection: one that has the mailbox open, else one that has none, else any.
@@ -167,7 +174,7 @@ impl Pool {
 
     /// Takes a connection back that is at the end of a command; what it noticed by the way is told.
     pub(crate) fn give_back(&self, lease: Lease) {
-        let Lease { mut connection, count, _permit, .. } = lease;
+        let Lease { mut connection, inside, count, _permit, .. } = lease;
         (connection.in_doubt, connection.events) = (false, None);
         let news = std::mem::take(&mut connection.news);
         if let Some(selected) = connection.selected.as_ref().filter(|_| news.any) {
@@ -180,6 +187,7 @@ impl Pool {
             self.hints.mailbox(selected.mailbox.clone(), numbers);
         }
         self.idle().push(Idle { connection, since: Instant::now() });
+        drop(inside);
         drop(count);
         self.returned.notify_one();
     }
@@ -187,7 +195,7 @@ impl Pool {
     /// A mailbox was deleted or renamed by us: connections that have it open would go on with what is no more.
     pub(crate) fn forget(&self, mailbox: &MailboxName) {
         self.idle().retain(|entry| entry.connection.selected.as_ref().is_none_or(|s| s.mailbox != *mailbox));
-        self.want_spare_of(mailbox);
+        self.want_spares_of(|watched| watched == mailbox);
     }
 
     /// Opens a connection with the current credentials. While the password is tried nobody else tries it (F50).

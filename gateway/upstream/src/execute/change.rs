@@ -2,12 +2,13 @@
 //! if it is lost meanwhile, the change may have happened (F45).
 
 use super::expunge::{expunge, gone_of};
-use super::{is_ok, refused, run_for};
+use super::{is_ok, open, refused, run_for};
 use crate::connection::Connection;
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::difference::subtract;
 use crate::pool::Pool;
+use crate::pool::doors::Bar;
 use pimap_types::command::{StoreChange, StoreMode};
 use pimap_types::set::UidRanges;
 use pimap_types::upstream::{Data, FlagsReport, UpstreamReply, UpstreamRequest};
@@ -184,6 +185,24 @@ pub(super) async fn mailbox(
         UpstreamRequest::Subscribe(mailbox) => Request::Subscribe(mailbox),
         UpstreamRequest::Unsubscribe(mailbox) => Request::Unsubscribe(mailbox),
         _ => return Err(Fault::Unsupported),
+    };
+    let bar = match request {
+        UpstreamRequest::Create(mailbox) | UpstreamRequest::Delete(mailbox) => {
+            Some(Bar::new([mailbox], false))
+        }
+        UpstreamRequest::Rename(from, to) => Some(Bar::new([from, to], true)),
+        _ => None,
+    };
+    let _shut = match bar {
+        None => None,
+        Some(bar) => {
+            let shut = pool.shut(bar).await;
+            let opened = connection.selected.as_ref().map(|s| s.mailbox.clone());
+            if let Some(mailbox) = opened.filter(|mailbox| shut.bars(mailbox)) {
+                open::leave(connection, &mailbox).await?;
+            }
+            Some(shut)
+        }
     };
     let (condition, collected) = change(connection, &command).await?;
     connection.notice(&collected);

@@ -100,7 +100,7 @@ pub(crate) async fn select(
 /// Leaves this mailbox if it is the open one: a STATUS of it is told from the moment when it was last looked at, however
 /// long ago (NQ-059, RFC 3501 6.3.10), and where it is open by EXAMINE some servers refuse to save into it (Courier). Never
 /// by CLOSE of what is open to be changed, which would expunge (NQ-053, NQ-054).
-pub(super) async fn leave(connection: &mut Connection, mailbox: &MailboxName) -> Result<(), Fault> {
+pub(crate) async fn leave(connection: &mut Connection, mailbox: &MailboxName) -> Result<(), Fault> {
     let Some(selected) = connection.selected.clone().filter(|s| s.mailbox == *mailbox) else { return Ok(()) };
     let unselect = connection.capabilities.unselect;
     if !unselect && !selected.examined {

@@ -108,12 +108,8 @@ impl Pool {
     }
 
     /// The mailbox is no more, or not under this name: nobody goes on watching it.
-    pub(super) fn want_spare_of(&self, mailbox: &MailboxName) {
-        self.spares()
-            .held
-            .iter()
-            .filter(|spare| spare.mailbox == *mailbox)
-            .for_each(|s| s.wanted.notify_one());
+    pub(super) fn want_spares_of(&self, is_it: impl Fn(&MailboxName) -> bool) {
+        self.spares().held.iter().filter(|spare| is_it(&spare.mailbox)).for_each(|s| s.wanted.notify_one());
     }
 }
 

@@ -156,6 +156,12 @@ impl Poller<'_> {
         let items = [StatusItem::Messages, StatusItem::UidNext, StatusItem::UidValidity];
         let mut lease = self.pool.lease(None, false).await?;
         let mod_seq = lease.connection.capabilities.condstore;
+        // A mailbox that is being deleted or made is not looked into meanwhile.
+        lease.inside = self.pool.doors.try_enter(&[mailbox]);
+        if lease.inside.is_none() {
+            self.pool.give_back(lease);
+            return Ok(None);
+        }
         let (condition, numbers) = status(&mut lease.connection, mailbox, &items, mod_seq).await?;
         self.pool.give_back(lease);
         Ok(numbers.filter(|_| condition.status == Status::Ok))

@@ -126,6 +126,12 @@ async fn hold(
         pool.give_back(lease);
         return Ok(false);
     }
+    lease.inside = pool.doors.try_enter(&[mailbox]);
+    if lease.inside.is_none() {
+        // It is being deleted or made.
+        pool.give_back(lease);
+        return Ok(true);
+    }
     let covered = Covered(state, mailbox);
     let mut watcher = Watcher::new(&mut lease.connection, pool, state, events, Some(mailbox));
     let can_watch = Box::pin(watcher.begin_spare(mailbox)).await?;

@@ -9,6 +9,7 @@ use crate::execute::{fetch_facts, open};
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::watching::{Due, Open, Watching, look_at};
+use crate::pool::doors::{Bar, Inside, is_barred};
 use crate::pool::{Pool, Spare};
 use pimap_types::MailboxName;
 use pimap_types::response::Status;
@@ -33,6 +34,10 @@ pub(super) struct Watcher<'a> {
     out: Vec<UpstreamEvent>,
     /// The mailbox that is watched on a connection to spare; none: this is the account's watching connection.
     spare: Option<&'a MailboxName>,
+    /// The mailbox that is open on the watching connection; a connection to spare has its lease for that.
+    inside: Option<Inside>,
+    /// The mailbox that was to be opened, and was shut.
+    kept_out: Option<MailboxName>,
 }
 
 /// Why waiting has ended.
@@ -41,6 +46,8 @@ enum Woken {
     List,
     Credentials,
     Leave,
+    /// The mailbox that is open is being deleted or renamed, or one that was is to be had again.
+    Door,
     Renew,
     Ask,
 }
@@ -93,7 +100,17 @@ impl<'a> Watcher<'a> {
         events: &'a mpsc::Sender<UpstreamEvent>,
         spare: Option<&'a MailboxName>,
     ) -> Self {
-        Self { connection, watching: Watching::default(), pool, state, events, out: Vec::new(), spare }
+        Self {
+            connection,
+            watching: Watching::default(),
+            pool,
+            state,
+            events,
+            out: Vec::new(),
+            spare,
+            inside: None,
+            kept_out: None,
+        }
     }
 
     /// Sets up the account's watching connection; ends with [`UpstreamEvent::Back`].
@@ -156,9 +173,10 @@ impl<'a> Watcher<'a> {
         }
         match (&woken, interrupts) {
             (Woken::Credentials, _) => return Err(Fault::Lost),
-            (Woken::List, Interrupts::First { list, .. }) => {
+            (Woken::List | Woken::Door, Interrupts::First { list, .. }) => {
                 let now = list.borrow_and_update().clone();
                 self.watching.watch(now.clone());
+                self.leave_shut().await?;
                 self.open_first(&now).await?;
             }
             _ => {}
@@ -197,6 +215,7 @@ impl<'a> Watcher<'a> {
         let patience = if idle { self.pool.config.idle_renewal } else { self.pool.config.poll_interval };
         let renew = Instant::now() + patience;
         let mut ask_at: Option<Instant> = None;
+        let mut bars = self.pool.doors.subscribe();
         loop {
             while let Some(response) = self.connection.buffered_response()? {
                 if matches!(response, UpstreamResponse::Tagged(..)) {
@@ -218,9 +237,17 @@ impl<'a> Watcher<'a> {
                     None => pending().await,
                 }
             };
+            // A connection to spare is told by its place.
+            let opened = self.watching.opened().filter(|_| self.spare.is_none()).map(|o| o.mailbox.clone());
+            let kept_out = self.kept_out.clone();
+            let moves = move |bars: &Vec<Bar>| {
+                opened.as_ref().is_some_and(|mailbox| is_barred(bars, mailbox))
+                    || kept_out.as_ref().is_some_and(|mailbox| !is_barred(bars, mailbox))
+            };
             let woken = tokio::select! {
                 read = self.connection.wait_for_octets() => { read?; Woken::Octets }
                 interrupt = interrupts.next() => interrupt?,
+                _ = bars.wait_for(moves) => Woken::Door,
                 () = sleep_until(renew) => Woken::Renew,
                 () = ask => Woken::Ask,
                 () = self.events.closed() => return Err(Fault::Lost),
@@ -256,6 +283,7 @@ impl<'a> Watcher<'a> {
     /// before is not.
     async fn open_first(&mut self, list: &WatchList) -> Result<(), Fault> {
         let wanted = list.first.as_ref();
+        self.kept_out = None;
         if self.watching.opened().map(|open| &open.mailbox) == wanted {
             return Ok(());
         }
@@ -267,6 +295,16 @@ impl<'a> Watcher<'a> {
 
     async fn open(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         // What was on its way about the mailbox that is left is lost with it.
+        let entered = match self.spare {
+            Some(_) => None,
+            None => match self.pool.doors.try_enter(&[mailbox]) {
+                None => {
+                    self.kept_out = Some(mailbox.clone());
+                    return Ok(());
+                }
+                entered => entered,
+            },
+        };
         self.out.extend(self.watching.opened().map(|left| look_at(left.mailbox.clone())));
         let resync = open::plain(self.connection);
         match open::select(self.connection, mailbox, true, resync).await {
@@ -275,6 +313,8 @@ impl<'a> Watcher<'a> {
                 let uid_next = collected.uid_next.unwrap_or(0);
                 self.watching.open(Some(Open { mailbox: mailbox.clone(), uid_validity, uid_next }));
                 self.watching.holds(collected.exists.unwrap_or(0));
+                // The one before was left with the same command.
+                self.inside = entered;
                 self.out.push(UpstreamEvent::Status {
                     mailbox: mailbox.clone(),
                     uid_validity: Some(uid_validity),
@@ -286,10 +326,26 @@ impl<'a> Watcher<'a> {
             // Gone, or not to be opened: the owner learns that when it looks.
             Err(Fault::NoSuchMailbox(_) | Fault::NoAccess(_)) => {
                 self.watching.open(None);
+                self.inside = None;
                 self.out.push(look_at(mailbox.clone()));
             }
             Err(fault) => return Err(fault),
         }
+        self.told_meanwhile()
+    }
+
+    /// Leaves the open mailbox while its name is being changed.
+    async fn leave_shut(&mut self) -> Result<(), Fault> {
+        let opened = self.watching.opened().map(|open| open.mailbox.clone());
+        let bars = self.pool.doors.subscribe();
+        let Some(mailbox) = opened.filter(|mailbox| is_barred(&bars.borrow(), mailbox)) else {
+            return Ok(());
+        };
+        // What is still to be asked of it can be asked no more: the owner looks.
+        self.out.push(look_at(mailbox.clone()));
+        open::leave(self.connection, &mailbox).await?;
+        self.watching.open(None);
+        self.inside = None;
         self.told_meanwhile()
     }
 
