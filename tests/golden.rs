@@ -212,6 +212,11 @@ fn f19_rename() {
 }
 
 #[test]
+fn f19_resembles() {
+    play("f19-resembles.pimap");
+}
+
+#[test]
 fn f20_elsewhere() {
     play("f20-elsewhere.pimap");
 }
@@ -284,6 +289,16 @@ fn f39_widened() {
 #[test]
 fn f45_in_doubt() {
     play("f45-in-doubt.pimap");
+}
+
+#[test]
+fn f50_login_old() {
+    play("f50-login-old.pimap");
+}
+
+#[test]
+fn f50_revoked() {
+    play("f50-revoked.pimap");
 }
 
 #[test]

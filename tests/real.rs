@@ -22,6 +22,8 @@ mod hidden;
 mod http;
 #[path = "real/mailboxes.rs"]
 mod mailboxes;
+#[path = "real/master.rs"]
+mod master;
 #[path = "real/memory.rs"]
 mod memory;
 #[path = "real/notify.rs"]

@@ -21,3 +21,8 @@ fn refused() {
 fn labels() {
     play("gmail-labels.pimap");
 }
+
+#[test]
+fn f24_asked_again() {
+    play("f24-asked-again.pimap");
+}

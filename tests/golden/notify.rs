@@ -161,3 +161,8 @@ fn watched_missing() {
 fn pi_045_taken_over() {
     play("pi-045-taken-over.pimap");
 }
+
+#[test]
+fn nq_018_made_anew() {
+    play("nq-018-made-anew.pimap");
+}

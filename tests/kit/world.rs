@@ -83,6 +83,7 @@ impl World {
     pub fn new(traits: Traits) -> World {
         let options = Arc::new(Options {
             retention_ms: 24 * 3_600_000,
+            login_valid_ms: None,
             log_events_max: 10_000,
             udp: Some(("push.example.org".to_owned(), 5143)),
             channels: vec![ChannelKind::Udp, ChannelKind::Sms],
@@ -109,6 +110,17 @@ impl World {
         };
         world.upstream.today = world.now.date(0);
         world
+    }
+
+    /// A login holds for a time only. Before anything else: the gateway is one that was never used.
+    pub fn limit_logins(&mut self, ms: i64) {
+        self.options = Arc::new(Options { login_valid_ms: Some(ms), ..(*self.options).clone() });
+        self.account = Some(Account::new(AccountKey::new("joe"), self.options.clone(), [0; 32]));
+    }
+
+    /// Upstream refused somebody the password that was good before.
+    pub fn revoke(&mut self) {
+        self.step(Input::Revoked);
     }
 
     /// Chance for what the world decides by itself.

@@ -257,25 +257,3 @@ fn a_slow_server_holds_up_only_its_own_answers() {
     assert!(untagged(&reply).contains("Some text."));
     drop(relay.links);
 }
-
-/// F42: in master mode the user's own password is asked for all the same.
-#[test]
-fn a_master_user_does_not_let_anyone_in() {
-    let dovecot = Dovecot::start();
-    dovecot.deliver("joe", &pimap_tests::dovecot::mail("a@example.org", "one", "x"));
-    let scratch = pimap_tests::wait::Scratch::new("master");
-    let file = scratch.join("password");
-    std::fs::write(&file, format!("{}\n", pimap_tests::dovecot::MASTER.1)).expect("a password file");
-    let mut auth = toml::Table::new();
-    for (key, value) in [("mode", "master"), ("user", pimap_tests::dovecot::MASTER.0), ("separator", "*")] {
-        auth.insert(key.to_owned(), value.into());
-    }
-    auth.insert("password_file".to_owned(), file.display().to_string().into());
-    let stage = Stage::before(dovecot, |config| config.with("upstream.auth", auth));
-    for (user, password) in [("joe#P1", "wrong"), ("joe#P1", "master-pw"), ("joe*master#P1", "master-pw")] {
-        let told = stage.post(&format!("a LOGIN \"{user}\" {password}\r\nb SELECT INBOX\r\n")).text();
-        assert!(line(&told, "a ").starts_with("a NO") && !told.contains("b OK"), "{user} {password}: {told}");
-    }
-    let told = stage.post("a LOGIN joe#P1 pw\r\nb SELECT INBOX\r\nc FETCH 1 (BODY[TEXT])\r\n").text();
-    assert!(told.contains("* 1 EXISTS") && line(&told, "c ").starts_with("c OK"), "{told}");
-}

@@ -9,6 +9,7 @@ use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
 use crate::notify::mailbox_list::{Looking, MailboxList, Part};
 use crate::outbox::Outbox;
+use crate::renamed::Suspect;
 use crate::utf8;
 use pimap_session::SessionLog;
 use pimap_types::upstream::{Announced, UpstreamFault, UpstreamReply, UpstreamRequest, WatchList};
@@ -53,6 +54,8 @@ pub struct Account {
     pub(crate) watching: Option<WatchList>,
     /// Mailboxes in which something moved during this step: commands parked on them are begun again.
     pub(crate) moved: BTreeSet<MailboxName>,
+    /// Mailboxes that may be another one under a new name, and the question after which that is found out (F19).
+    pub(crate) suspects: BTreeMap<MailboxName, Suspect>,
     /// Synchronisations that failed, by the question's number.
     pub(crate) sync_faults: BTreeMap<MailboxName, (u64, UpstreamFault)>,
     /// Devices whose row changed.
@@ -123,6 +126,7 @@ impl Account {
             upstream: Upstream { mod_seqs: true, ..Upstream::default() },
             watching: None,
             moved: BTreeSet::new(),
+            suspects: BTreeMap::new(),
             sync_faults: BTreeMap::new(),
             dirty_devices: BTreeSet::new(),
             dirty_mirrors: BTreeMap::new(),
@@ -160,6 +164,7 @@ impl Account {
             Input::Drained(conn) => self.drained(conn),
             Input::Closed { conn, clean } => self.closed(conn, clean),
             Input::Upstream(event) => self.upstream_event(event),
+            Input::Revoked => self.revoked(),
             Input::Reply(ticket, reply) => self.reply(ticket, reply),
             Input::Committed(number) => self.outbox.committed(number),
             Input::CommitFailed(_, fault) => self.commit_failed(&fault),

@@ -45,10 +45,23 @@ impl Account {
         self.judge_waiting(mailbox);
     }
 
+    /// Time: what upstream could not say of a message is asked again, and a verdict that was assumed meanwhile is corrected (F24).
+    pub(crate) fn ask_atoms_again(&mut self) {
+        // Whoever comes back is asked about everything anyway.
+        if !self.upstream.up {
+            return;
+        }
+        let now = self.now;
+        let due = self.mirrors.iter_mut().filter_map(|(name, m)| m.retry.is_due(now).then(|| name.clone()));
+        for mailbox in due.collect::<Vec<_>>() {
+            self.ask_atoms(&mailbox);
+        }
+    }
+
     /// Upstream's verdicts on an atom.
     pub(crate) fn atom_answered(&mut self, mailbox: &MailboxName, ticket: Ticket, reply: UpstreamReply) {
         self.moved.insert(mailbox.clone());
-        let asked_by = self.asked;
+        let (now, asked_by) = (self.now, self.asked);
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
         let asked_by_it = |atom: &&mut Atom| atom.asked.is_some_and(|(asked, _)| asked == ticket);
         let Some(atom) = mirror.atoms.iter_mut().find(asked_by_it) else { return };
@@ -57,6 +70,7 @@ impl Account {
             UpstreamReply::Ok(Data::Uids(uids)) => {
                 let matching = mirror.uids.intersect_ranges(&uids.intersection(&asked));
                 atom.learn(&asked, through, &matching);
+                mirror.retry.over();
                 self.ask_atoms(mailbox);
             }
             UpstreamReply::Failed(UpstreamFault::UidValidityChanged) => self.sync(mailbox),
@@ -68,7 +82,9 @@ impl Account {
                 self.ask_atoms(mailbox);
             }
             UpstreamReply::Ok(_) | UpstreamReply::Refused { .. } | UpstreamReply::Failed(_) => {
-                // Asked again with the next burst, or by a command that needs it; commands that wait are told.
+                // Asked again with the next burst, by a command that needs it, or in time; commands that wait are told.
+                let in_words = !matches!(reply, UpstreamReply::Refused { code: None, .. });
+                mirror.retry.later(now, in_words);
                 self.sync_faults.insert(mailbox.clone(), (asked_by, UpstreamFault::Unavailable));
             }
         }

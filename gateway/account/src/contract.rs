@@ -45,6 +45,8 @@ pub enum Input {
     },
     /// A fact from the watching connection.
     Upstream(UpstreamEvent),
+    /// Upstream refused a handset the very password that let others in before (F50): what came of that password is worth nothing.
+    Revoked,
     /// The answer to [`Output::Ask`]; exactly one for each.
     Reply(Ticket, UpstreamReply),
     /// The batch of that number, and all before it, are durable.
@@ -272,6 +274,8 @@ impl SidTags {
 pub struct Options {
     /// How long a session without connection lives, ms.
     pub retention_ms: i64,
+    /// How long cookies and session IDs hold after the device's last LOGIN, ms; `None`: as long as the session (F50).
+    pub login_valid_ms: Option<i64>,
     /// Marks per session and mailbox; past it RESYNC.
     pub log_events_max: usize,
     /// UDP host and port as told by XPROVISION; `None`: no UDP.

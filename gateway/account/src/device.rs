@@ -1,5 +1,6 @@
 //! A device: what hangs off (account, device ID) and outlives sessions (P-IMAP 3.1, F52).
 
+use crate::renamed::Identity;
 use crate::verdict::Verdicts;
 use pimap_session::{SessionLog, takeover::Takeovers};
 use pimap_types::preference::{
@@ -15,6 +16,9 @@ pub(crate) struct Device {
     pub(crate) preferences: Preferences,
     /// Active filters by scope: view and notification. No entry: `ALL` and `NONE`.
     pub(crate) activations: BTreeMap<FilterScope, FilterNames>,
+    /// What mailboxes with filters of their own were when they were seen first: a mailbox that is the same under another name is known
+    /// by it (F19).
+    pub(crate) seen: BTreeMap<MailboxName, Identity>,
     /// It set a P-IMAP preference or filter, ever: IDLE is push-only (D15, F30).
     pub(crate) touched: bool,
     pub(crate) key: Option<Secret>,
@@ -25,6 +29,8 @@ pub(crate) struct Device {
     pub(crate) cookies: [Option<[u8; 32]>; 2],
     /// The password it logged in with last, by number; zero: that is not taken any more.
     pub(crate) credential_epoch: u64,
+    /// When it last did so.
+    pub(crate) logged_in_at: Timestamp,
     pub(crate) last_seen: Timestamp,
     pub(crate) takeovers: Takeovers,
     /// The verdicts of this device's filters, by mailbox.
@@ -55,6 +61,7 @@ impl Device {
             mail_address,
             preferences: Preferences::default(),
             activations: BTreeMap::new(),
+            seen: BTreeMap::new(),
             touched: false,
             key: None,
             notification_id: None,
@@ -62,6 +69,7 @@ impl Device {
             session: None,
             cookies: [None, None],
             credential_epoch: 0,
+            logged_in_at: now,
             last_seen: now,
             takeovers: Takeovers::default(),
             verdicts: Few::new(),

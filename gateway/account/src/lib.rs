@@ -5,7 +5,7 @@
 //! handset's life runs in a test in a millisecond, and any failure replays.
 //!
 //! Reading order: [`contract`], [`account`], then `connection`, `open`, `command`, `sync`, `apply`, `verdict`, `judge`, `folders`, `deliver`,
-//! `announce`, `notify`, `refused`, `tick`, `rows`, `outbox`, `utf8`.
+//! `announce`, `notify`, `refused`, `renamed`, `tick`, `rows`, `outbox`, `utf8`.
 
 pub mod contract;
 
@@ -31,6 +31,7 @@ mod notify;
 mod open;
 mod outbox;
 mod refused;
+mod renamed;
 mod rows;
 mod sync;
 mod tick;

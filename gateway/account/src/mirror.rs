@@ -5,12 +5,19 @@ use crate::mod_seq::ModSeqs;
 use pimap_filters::upstream_program;
 use pimap_types::search::SearchKey;
 use pimap_types::upstream::{Known, MailboxAt, Synced};
-use pimap_types::{Date, Flags, MailboxName, MessageFacts, ModSeq, Ticket, Uid, UidRanges, UidValidity};
+use pimap_types::{
+    Date, Flags, MailboxName, MessageFacts, ModSeq, Ticket, Timestamp, Uid, UidRanges, UidValidity,
+};
 use pimap_view::UidSet;
 use std::collections::BTreeMap;
 
 /// Flag reports remembered to recognise echoes; past it the next synchronisation settles them.
 pub(crate) const ECHOES_MAX: usize = 1_024;
+
+/// The pause before upstream is asked again by itself, which doubles, and its bound, ms.
+const RETRY_FIRST_MS: i64 = 2_000;
+const RETRY_BARE_FIRST_MS: i64 = 15_000;
+const RETRY_LAST_MS: i64 = 300_000;
 
 /// Refusals without a reason after which a server is taken at its word that it cannot search for something.
 const REFUSALS_MAX: u32 = 3;
@@ -45,6 +52,35 @@ pub(crate) struct Mirror {
     /// MODSEQs of flags applied since the last synchronisation (F35).
     pub(crate) echoes: BTreeMap<Uid, ModSeq>,
     pub(crate) atoms: Vec<Atom>,
+    /// When questions about atoms that could not be answered are asked again by themselves.
+    pub(crate) retry: Retry,
+}
+
+/// Asking again what upstream could not say just now, ever later (F24).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Retry {
+    at: Option<Timestamp>,
+    tries: u32,
+}
+
+impl Retry {
+    /// It could not be said. Who refuses without a word of why is given more time, since it is believed after a few times.
+    pub(crate) fn later(&mut self, now: Timestamp, in_words: bool) {
+        let first = if in_words { RETRY_FIRST_MS } else { RETRY_BARE_FIRST_MS };
+        let pause = first.saturating_mul(1 << self.tries.min(16)).min(RETRY_LAST_MS);
+        self.tries = self.tries.saturating_add(1);
+        self.at = Some(now.plus_ms(pause));
+    }
+
+    /// It was said.
+    pub(crate) fn over(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether it is time to ask; once.
+    pub(crate) fn is_due(&mut self, now: Timestamp) -> bool {
+        self.at.take_if(|at| *at <= now).is_some()
+    }
 }
 
 /// Facts as kept for each message.
@@ -154,6 +190,7 @@ impl Mirror {
             loss_suspected: false,
             echoes: BTreeMap::new(),
             atoms: Vec::new(),
+            retry: Retry::default(),
         }
     }
 

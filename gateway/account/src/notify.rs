@@ -58,6 +58,9 @@ enum Access {
     Deleted,
     /// It could be looked into and no longer can; whether it is still there is being found out.
     Lost,
+    /// So it was, and the list of mailboxes asked for by that question has it: it may have been made anew between two looks. Only a look
+    /// after that list shows whether it can be looked into.
+    Doubted(u64),
     /// It is there and cannot be looked into; the handset was told `\NoAccess`.
     Denied,
 }
@@ -135,7 +138,7 @@ impl Notify {
     /// Mailboxes that nobody has looked into since they came.
     fn unseen(&self) -> impl Iterator<Item = &MailboxName> {
         let unseen = |(_, watched): &(&MailboxName, &Watched)| {
-            matches!(watched.access, Access::Joined | Access::Deleted | Access::Open)
+            matches!(watched.access, Access::Joined | Access::Deleted | Access::Open | Access::Doubted(_))
         };
         self.watched.iter().filter(unseen).map(|(name, _)| name)
     }
@@ -277,11 +280,9 @@ impl Notify {
             .collect();
         self.evaluate(after, joining)?;
         for mailbox in lost {
-            // Still there, and not to be looked into.
-            let Some(watched) = self.watched.get_mut(&mailbox) else { continue };
-            watched.access = Access::Denied;
-            let Some(item) = after.item(&mailbox) else { continue };
-            self.push(Response::List { subscribed: false, item: no_access(item) })?;
+            if let Some(watched) = self.watched.get_mut(&mailbox) {
+                watched.access = Access::Doubted(refreshed);
+            }
         }
         Ok(())
     }

@@ -76,6 +76,7 @@ impl Account {
         let Some(device) = self.devices.get_mut(&id) else { return };
         device.mail_address = mail_address;
         device.credential_epoch = epoch;
+        device.logged_in_at = now;
         self.connections.insert(open.conn, Box::new(connection(open, owner.clone(), self)));
         self.heard_of(&id);
         if !new {
@@ -192,6 +193,7 @@ impl Account {
             }
             _ => false,
         };
+        let holds = |device: &Device| holds(device) && !self.is_login_old(device);
         self.devices.iter().find(|(_, device)| holds(device)).map(|(id, _)| id.clone())
     }
 

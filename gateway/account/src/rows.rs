@@ -11,6 +11,7 @@ use crate::entropy::sha256;
 use crate::filter::NamedFilter;
 use crate::mirror::Mirror;
 use crate::mod_seq::ModSeqs;
+use crate::renamed::Identity;
 use pimap_filters::Filter;
 use pimap_session::SessionLog;
 use pimap_session::codec::{Reader, Writer};
@@ -190,14 +191,21 @@ impl Account {
     /// Upstream refuses the password, or another one is in use now (`epoch`): cookies and session IDs that came of it die with
     /// it (F50), until the device logs in.
     pub(crate) fn kill_cookies(&mut self, epoch: Option<u64>) {
-        for (id, device) in self.devices.iter_mut().filter(|(_, d)| Some(d.credential_epoch) != epoch) {
-            if std::mem::take(&mut device.credential_epoch) != 0 {
-                self.dirty_devices.insert(id.clone());
-            }
-            for cookie in std::mem::take(&mut device.cookies).into_iter().flatten() {
-                self.outbox.index(IndexChange { key: IndexKey::Cookie(cookie), present: false });
-                self.dirty_devices.insert(id.clone());
-            }
+        let of_another = |device: &Device| Some(device.credential_epoch) != epoch;
+        let others: Vec<DeviceId> =
+            self.devices.iter().filter(|(_, d)| of_another(d)).map(|(id, _)| id.clone()).collect();
+        others.iter().for_each(|id| self.kill_cookies_of(id));
+    }
+
+    /// The same for one device.
+    pub(crate) fn kill_cookies_of(&mut self, id: &DeviceId) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        if std::mem::take(&mut device.credential_epoch) != 0 {
+            self.dirty_devices.insert(id.clone());
+        }
+        for cookie in std::mem::take(&mut device.cookies).into_iter().flatten() {
+            self.outbox.index(IndexChange { key: IndexKey::Cookie(cookie), present: false });
+            self.dirty_devices.insert(id.clone());
         }
     }
 
@@ -294,7 +302,11 @@ fn device_row(device: &Device) -> Vec<u8> {
         });
         w.optional_text(view.as_deref()).optional_text(notification.as_deref());
     }
-    w.text(p.new_format.as_str());
+    w.text(p.new_format.as_str()).signed(device.logged_in_at.0);
+    w.number(device.seen.len() as u64);
+    for (mailbox, identity) in &device.seen {
+        w.text(mailbox.as_str()).number(identity.uid_validity.get().into()).number(identity.uid_next.into());
+    }
     w.finish()
 }
 
@@ -328,6 +340,16 @@ fn read_device(row: &[u8]) -> Option<Device> {
     if !r.at_end() {
         // Rows written before there were formats end here.
         device.preferences.new_format = parse_new_format(r.text()?)?;
+    }
+    if !r.at_end() {
+        // Of rows written before this was, it is not known: a login of long ago.
+        device.logged_in_at = Timestamp(r.signed()?);
+        for _ in 0..r.number()? {
+            let mailbox = MailboxName::new(r.text()?);
+            let uid_validity = UidValidity::new(u32::try_from(r.number()?).ok()?)?;
+            let uid_next = u32::try_from(r.number()?).ok()?;
+            device.seen.insert(mailbox, Identity { uid_validity, uid_next });
+        }
     }
     r.at_end().then_some(device)
 }

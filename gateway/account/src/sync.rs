@@ -110,9 +110,15 @@ impl Account {
 
     /// A synchronisation was answered.
     pub(crate) fn synced(&mut self, mailbox: &MailboxName, ticket: Ticket, reply: UpstreamReply) {
-        self.moved.insert(mailbox.clone());
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
         let Some((_, asked)) = mirror.syncing.take_if(|(asked, _)| *asked == ticket) else { return };
+        if let UpstreamReply::Ok(Data::Synced(synced)) = &reply
+            && self.is_suspect(mailbox, synced)
+        {
+            return;
+        }
+        self.moved.insert(mailbox.clone());
+        let Some(mirror) = self.mirrors.get_mut(mailbox) else { return };
         let again = std::mem::take(&mut mirror.sync_again);
         match reply {
             UpstreamReply::Ok(Data::Synced(synced)) => {
@@ -136,6 +142,7 @@ impl Account {
             self.sync(mailbox);
         }
         self.ask_atoms(mailbox);
+        self.suspicion_settled(mailbox);
     }
 
     fn sync_failed(&mut self, mailbox: &MailboxName, asked: u64, fault: UpstreamFault) {
@@ -247,6 +254,7 @@ impl Account {
 
     /// A mirror goes, with its rows and what was judged of it.
     pub(crate) fn drop_mirror(&mut self, mailbox: &MailboxName) {
+        self.note_identities();
         if let Some(mirror) = self.mirrors.remove(mailbox) {
             self.dirty_mirrors.entry(mailbox.clone()).or_default().extend(mirror.uids.chunk_ids());
             self.drop_mod_seqs(mailbox, &mirror.mod_seqs);
@@ -279,6 +287,7 @@ impl Account {
             device.verdicts.retain(|mailbox, _| self.mirrors.contains_key(mailbox));
         }
         self.sync_faults.retain(|mailbox, _| needed.contains(mailbox));
+        self.suspects.retain(|mailbox, _| self.mirrors.contains_key(mailbox));
     }
 
     /// The flags of a message as far as the mirror keeps them.

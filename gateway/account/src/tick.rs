@@ -14,15 +14,18 @@ impl Account {
         self.last_tick = self.now;
         self.open_deferred();
         self.expire_sessions();
+        self.expire_logins();
         self.turn_out();
         self.wake_unproved();
         self.release_late_verdicts();
+        self.ask_atoms_again();
         let today = self.now.date(self.options.zone_minutes);
         if today != self.today {
             self.today = today;
             self.age_views();
         }
         self.expire_mod_seqs();
+        self.note_identities();
         self.drop_unneeded_mirrors();
         self.tick_mailbox_list();
         self.look_for_missing();

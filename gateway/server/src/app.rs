@@ -274,7 +274,8 @@ fn login_mode(auth: &Auth) -> Result<LoginMode, StartFault> {
 fn options(config: &Config, udp: Option<(String, u16)>) -> Options {
     let session = &config.session;
     Options {
-        retention_ms: i64::try_from(session.retention.as_millis()).unwrap_or(i64::MAX),
+        retention_ms: milliseconds(session.retention),
+        login_valid_ms: session.login_valid.map(milliseconds),
         log_events_max: session.log_events_max,
         channels: udp.iter().map(|_| ChannelKind::Udp).collect(),
         udp,
@@ -282,6 +283,10 @@ fn options(config: &Config, udp: Option<(String, u16)>) -> Options {
         delete_hidden: session.delete_hidden,
         sid_tags: session.sid_tags,
     }
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn wall_clock() -> Timestamp {

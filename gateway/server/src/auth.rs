@@ -104,25 +104,32 @@ impl Authenticator {
 
     /// Judges a LOGIN.
     pub async fn admit(&self, login: &Login, origin: Option<Origin>) -> Result<Admission, Refusal> {
-        let domain = login.domain.as_deref().or(self.default_domain.as_deref());
+        let account = self.account_of(login).ok_or(Refusal::Name)?;
+        self.judge(&account, &login.credential, origin).await?;
+        let domain = self.domain_of(login).unwrap_or(&self.address_domain);
+        Ok(Admission {
+            mail_address: format!("{}@{domain}", login.local),
+            credentials: Credentials { account, credential: login.credential.clone() },
+        })
+    }
+
+    fn domain_of<'a>(&'a self, login: &'a Login) -> Option<&'a str> {
+        login.domain.as_deref().or(self.default_domain.as_deref())
+    }
+
+    /// Whose account a login is for; none: it cannot be the name of a user.
+    pub fn account_of(&self, login: &Login) -> Option<AccountKey> {
+        let domain = self.domain_of(login);
         if self.template.wants_domain() && domain.is_none() {
-            return Err(Refusal::Name);
+            return None;
         }
         let mut upstream_name = self.template.apply(&login.local, domain.unwrap_or_default());
         if self.fold_case {
             upstream_name = upstream_name.to_lowercase();
         }
         let parts = [login.local.as_str(), login.domain.as_deref().unwrap_or("x"), &upstream_name];
-        if parts.iter().any(|part| !name::is_plain(part, self.separator)) {
-            return Err(Refusal::Name);
-        }
-        let account = AccountKey::new(&upstream_name);
-        self.judge(&account, &login.credential, origin).await?;
-        let mail_address = format!("{}@{}", login.local, domain.unwrap_or(&self.address_domain));
-        Ok(Admission {
-            credentials: Credentials { account, credential: login.credential.clone() },
-            mail_address,
-        })
+        let is_plain = parts.iter().all(|part| name::is_plain(part, self.separator));
+        is_plain.then(|| AccountKey::new(&upstream_name))
     }
 
     async fn judge(

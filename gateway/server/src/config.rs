@@ -161,6 +161,8 @@ pub struct Session {
     pub default_domain: Option<String>,
     /// How long a session without a connection lives.
     pub retention: Duration,
+    /// How long cookies and SESSIONIDs hold after the last LOGIN; none: as long as the session.
+    pub login_valid: Option<Duration>,
     /// How long a connection without commands lives.
     pub idle_timeout: Duration,
     /// Marks kept per session and mailbox; past it: RESYNC.

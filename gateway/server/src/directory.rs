@@ -4,6 +4,7 @@
 //! its own connections only; while it has sessions to watch it is begun again after a pause.
 
 use crate::drive::account::{Deps, Exit, Task};
+use crate::drive::credentials::Credentials;
 use crate::drive::mail::{AccountHandle, KeyAnswer, Mail};
 use futures_util::FutureExt;
 use pimap_account::Input;
@@ -61,6 +62,14 @@ impl Directory {
         accounts.by_key.insert(account.clone(), handle.clone());
         accounts.tasks.spawn(Arc::clone(self).supervise(account.clone(), letters));
         Some(handle)
+    }
+
+    /// Upstream refuses these. An account that is not at work has no cookies that could have come of them.
+    pub fn refused(&self, credentials: Credentials) {
+        let handle = self.accounts().by_key.get(&credentials.account).cloned();
+        if let Some(handle) = handle {
+            handle.send(Mail::Refused(Box::new(credentials)));
+        }
     }
 
     /// The account that a session cookie opens, by the cookie's SHA-256. The account itself has the last word.

@@ -1,12 +1,13 @@
 //! What all listeners share: where accounts are, who judges passwords, and what is said before LOGIN.
 
-use crate::auth::Authenticator;
-use crate::auth::Origin;
+use crate::auth::{Admission, Authenticator, Origin, Refusal};
 use crate::directory::Directory;
+use crate::drive::credentials::Credentials;
 use crate::drive::lot::Lot;
 use crate::web::continuation::Continuations;
 use pimap_account::capability;
 use pimap_account::contract::{SidTags, TransportKind};
+use pimap_types::command::Login;
 use pimap_types::{Code, ConnectionId, Response, Status};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,17 @@ impl Front {
         let (continuations, connections) = (Continuations::default(), AtomicU64::new(1));
         let (lot, life) = (OnceLock::new(), rand::random());
         Self { directory, authenticator, settings, continuations, lot, connections, life }
+    }
+
+    /// Has upstream judge a login. A refusal is told to the account too, since it may be the password that let others in before.
+    pub async fn admit(&self, login: Login, origin: Option<Origin>) -> Result<Admission, Refusal> {
+        let verdict = self.authenticator.admit(&login, origin).await;
+        if verdict == Err(Refusal::Credential)
+            && let Some(account) = self.authenticator.account_of(&login)
+        {
+            self.directory.refused(Credentials { account, credential: login.credential });
+        }
+        verdict
     }
 
     /// A name for a connection.

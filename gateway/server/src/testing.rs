@@ -82,6 +82,7 @@ impl Bench {
             login_mode: LoginMode::Passthrough,
             options: OnceLock::from(Arc::new(Options {
                 retention_ms: 86_400_000,
+                login_valid_ms: None,
                 log_events_max: 10_000,
                 udp: None,
                 channels: Vec::new(),

@@ -86,6 +86,10 @@ impl Default for WorldStage {
 
 impl Stage for WorldStage {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if name == "logins" {
+            let seconds: i64 = value.parse().map_err(|_| "no number of seconds")?;
+            self.world.limit_logins(seconds * 1_000);
+        }
         if name != "upstream" {
             return Ok(());
         }
@@ -201,6 +205,7 @@ impl Stage for WorldStage {
             ["store", "fails"] => drop(self.world.fail_commit()),
             ["upstream", "lost"] => self.world.upstream.lose_connections(),
             ["upstream", "refuses"] => self.world.upstream.refuse(),
+            ["password", "revoked"] => self.world.revoke(),
             ["upstream", "back"] => self.world.upstream.come_back(),
             ["upstream", "unsearchable"] => self.world.upstream.unsearchable = true,
             ["search", "refused", ref codes @ ..] => {

@@ -2,7 +2,7 @@
 //! out.
 
 use super::mailbox_list::{self, MailboxList};
-use super::{Access, Changed, Notify, TooMany};
+use super::{Access, Changed, Notify, TooMany, no_access};
 use crate::account::Account;
 use crate::connection::Owner;
 use pimap_filters::What;
@@ -92,11 +92,11 @@ impl Account {
     /// Which mailboxes can be looked into now, and no longer (RFC 5465 5.9).
     fn look_again(&mut self, conn: ConnectionId, notify: &mut Notify) -> Result<(), TooMany> {
         let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return Ok(()) };
-        let mut regained = Vec::new();
+        let (mut regained, mut denied) = (Vec::new(), Vec::new());
         let mut lost = false;
         for (mailbox, watched) in &mut notify.watched {
             match watched.access {
-                Access::Joined | Access::Deleted | Access::Denied | Access::Lost
+                Access::Joined | Access::Deleted | Access::Denied | Access::Lost | Access::Doubted(_)
                     if self.is_known(&owner, mailbox) =>
                 {
                     if watched.access == Access::Denied {
@@ -112,6 +112,11 @@ impl Account {
                     watched.changed = Changed::default();
                     lost = true;
                 }
+                // Still there, and not to be looked into.
+                Access::Doubted(listed) if self.is_denied_since(mailbox, listed) => {
+                    watched.access = Access::Denied;
+                    denied.push(mailbox.clone());
+                }
                 _ => {}
             }
         }
@@ -119,10 +124,10 @@ impl Account {
             // It may be gone altogether: only the list of mailboxes tells.
             self.refresh_mailbox_list();
         }
-        for mailbox in regained {
-            if let Some(item) = self.mailbox_list.as_ref().and_then(|list| list.item(&mailbox)) {
-                notify.push(Response::List { subscribed: false, item })?;
-            }
+        let item = |mailbox: &MailboxName| self.mailbox_list.as_ref().and_then(|list| list.item(mailbox));
+        let denied = denied.iter().filter_map(item).map(no_access);
+        for item in regained.iter().filter_map(item).chain(denied) {
+            notify.push(Response::List { subscribed: false, item })?;
         }
         Ok(())
     }
@@ -133,16 +138,23 @@ impl Account {
         there && self.live_if_ready(owner, mailbox).is_some()
     }
 
-    /// Mailboxes of which a handset was told that they cannot be looked into: they are tried again now and then.
+    /// Mailboxes of which a handset was told, or is about to be, that they cannot be looked into: they are tried again now and then.
     pub(super) fn denied(&self) -> BTreeSet<MailboxName> {
         let notified = self.connections.values().filter_map(|c| c.notify.as_ref());
         let watched = notified.flat_map(|notify| &notify.watched);
-        watched.filter(|(_, w)| w.access == Access::Denied).map(|(name, _)| name.clone()).collect()
+        let tried = |access| matches!(access, Access::Denied | Access::Doubted(_));
+        watched.filter(|(_, w)| tried(w.access)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether the last look at the mailbox was refused.
     fn is_denied(&self, mailbox: &MailboxName) -> bool {
-        self.sync_faults.get(mailbox).is_some_and(|(_, fault)| crate::sync::is_gone(fault))
+        self.is_denied_since(mailbox, 0)
+    }
+
+    /// The same of a look later than question number `asked`.
+    fn is_denied_since(&self, mailbox: &MailboxName, asked: u64) -> bool {
+        let fault = self.sync_faults.get(mailbox);
+        fault.is_some_and(|(by, fault)| *by > asked && crate::sync::is_gone(fault))
     }
 
     /// STATUS lines of what has changed (RFC 5465 5.1 to 5.3). Of the selected mailbox only its own group tells anything.

@@ -23,6 +23,7 @@ impl Stage {
     pub(crate) fn new() -> Stage {
         let options = Options {
             retention_ms: 86_400_000,
+            login_valid_ms: None,
             log_events_max: 100,
             udp: None,
             channels: Vec::new(),

@@ -86,6 +86,12 @@ fn sessions(config: &Config, say: &mut impl FnMut(String)) {
         session.retention.as_secs(),
         session.idle_timeout.as_secs()
     ));
+    if let Some(valid) = session.login_valid {
+        say(format!(
+            "A cookie or SESSIONID stands for a LOGIN for {} s; then another is asked for.",
+            valid.as_secs()
+        ));
+    }
     say(format!("Past {} events in one mailbox a handset is told RESYNC.", session.log_events_max));
     say(format!("Days begin at midnight, {:+} minutes from UTC.", session.zone_minutes));
     say(if session.delete_hidden {

@@ -23,7 +23,8 @@ pub fn read(
     let listen = listen(root.section("listen"));
     let tls = tls(root.section("tls"));
     let upstream = upstream(root.section("upstream"));
-    let session = session(root.section("session"));
+    let is_master = upstream.as_ref().is_some_and(|upstream| matches!(upstream.auth, Auth::Master { .. }));
+    let session = session(root.section("session"), is_master);
     let store = store(root.section("store"));
     let udp = channels(root.section("channels"));
     let log = log(root.section("log"));
@@ -205,7 +206,10 @@ fn auth(mut section: Section<'_>) -> Option<Auth> {
 const SID_TAGS: [(&str, SidTags); 3] =
     [("off", SidTags::Off), ("http", SidTags::Http), ("everywhere", SidTags::Everywhere)];
 
-fn session(mut section: Section<'_>) -> Session {
+/// How long a login holds where the gateway is let in as master user, whatever became of the password.
+const MASTER_LOGIN_VALID: Duration = Duration::from_secs(24 * 3600);
+
+fn session(mut section: Section<'_>, is_master: bool) -> Session {
     let domain = |text: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         if text.bytes().all(plain) { Ok(text.to_owned()) } else { Err(format!("{text:?} is not a domain")) }
@@ -213,6 +217,7 @@ fn session(mut section: Section<'_>) -> Session {
     let session = Session {
         default_domain: section.parsed("default_domain", domain),
         retention: section.parsed("retention", duration).unwrap_or(Duration::from_secs(24 * 3600)),
+        login_valid: section.parsed("login_valid", duration).or(is_master.then_some(MASTER_LOGIN_VALID)),
         idle_timeout: section.parsed("idle_timeout", duration).unwrap_or(Duration::from_secs(30 * 60)),
         log_events_max: section
             .number("log_events_max", 1..=1_000_000)
@@ -222,8 +227,13 @@ fn session(mut section: Section<'_>) -> Session {
         delete_hidden: section.word("delete_hidden", &[("refuse", false), ("allow", true)]).unwrap_or(false),
         sid_tags: section.word("sid_tags", &SID_TAGS).unwrap_or_default(),
     };
-    for (key, value) in [("retention", session.retention), ("idle_timeout", session.idle_timeout)] {
-        if value < Duration::from_secs(1) {
+    let times = [
+        ("retention", Some(session.retention)),
+        ("login_valid", session.login_valid),
+        ("idle_timeout", Some(session.idle_timeout)),
+    ];
+    for (key, value) in times {
+        if value.is_some_and(|value| value < Duration::from_secs(1)) {
             section.mistake(key, "is shorter than 1s");
         }
     }

@@ -63,6 +63,11 @@ fn the_example_of_the_contract_is_understood() {
     assert!(matches!(&config.upstream.auth, Auth::Master { user, separator: '*', .. } if user == "gate"));
     assert_eq!(config.upstream.login.apply("joe", "example.org"), "joe@example.org");
     assert_eq!(config.session.retention, Duration::from_secs(86_400));
+    // Without a word of it a login holds for a day where there is a master user, and as long as the session where there is none.
+    assert_eq!(config.session.login_valid, Some(Duration::from_secs(86_400)));
+    assert_eq!(read(SMALL, []).expect("no mistake").session.login_valid, None);
+    let short = SMALL.to_owned() + "[session]\nlogin_valid = \"90m\"\n";
+    assert_eq!(read(&short, []).expect("no mistake").session.login_valid, Some(Duration::from_secs(5_400)));
     assert_eq!(config.session.zone_minutes, -330);
     assert!(config.upstream.send_client_id);
     assert_eq!(config.session.sid_tags, SidTags::Everywhere);
@@ -130,6 +135,7 @@ accept_cache = "1h"
 poll_interval = "0s"
 [session]
 retention = "soon"
+login_valid = "0s"
 log_events_max = 0
 time_zone = "CET"
 [store]
@@ -160,6 +166,7 @@ x = 1
         "upstream.accept_cache",
         "upstream.poll_interval",
         "session.retention",
+        "session.login_valid",
         "session.log_events_max",
         "session.time_zone",
         "store.kind",
@@ -172,7 +179,7 @@ x = 1
     ] {
         assert!(keys.contains(&key), "{key} is not among {keys:?}");
     }
-    assert_eq!(keys.len(), 23, "{keys:?}");
+    assert_eq!(keys.len(), 24, "{keys:?}");
     let redis = mistakes.iter().find(|mistake| mistake.key == "store.kind").expect("reported");
     assert!(redis.what.contains("not built in yet"));
 }

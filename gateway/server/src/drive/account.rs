@@ -217,6 +217,12 @@ impl<'a> Task<'a> {
                 self.seats.insert(open.conn, Seat::new(outbox));
                 self.step(Input::Open(*open));
             }
+            // It let others in before: what came of it is over (F50).
+            Mail::Refused(credentials) => {
+                if self.kept.as_ref().is_some_and(|kept| kept.came_of(&credentials)) {
+                    self.step(Input::Revoked);
+                }
+            }
             Mail::Drained { conn, lines } => {
                 // More lines may have been written since: then another letter will come.
                 if self.seats.get(&conn).is_some_and(|seat| seat.lines == lines) {

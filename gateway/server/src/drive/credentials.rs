@@ -105,6 +105,17 @@ impl Kept {
         }
     }
 
+    /// Whether these are what is kept, as far as that is known.
+    pub fn came_of(&self, credentials: &Credentials) -> bool {
+        match (&credentials.credential, &self.content) {
+            (Credential::Token(token), Content::Token(_, kept)) => kept == token,
+            (Credential::Token(_), _) => false,
+            (Credential::Password(password), _) => {
+                self.digest(&credentials.account) == PasswordDigest::of(&credentials.account, password)
+            }
+        }
+    }
+
     /// The password or token, if it is kept.
     pub fn credential(&self) -> Option<Credential> {
         match &self.content {

@@ -25,6 +25,8 @@ pub enum Mail {
         /// What upstream accepted.
         credentials: Option<Box<Credentials>>,
     },
+    /// Upstream refused somebody these just now.
+    Refused(Box<Credentials>),
     /// That many lines of the account were handed to the socket.
     Drained {
         /// The connection.

@@ -14,6 +14,12 @@ impl WorldStage {
                 upstream.mail.create(&name);
                 upstream.folders_changed(&name, None);
             }
+            // A server that numbers mailboxes by the second gives two of them one UIDVALIDITY.
+            ["twin", name, of] => {
+                let (name, of) = (MailboxName::new(name), MailboxName::new(of));
+                let twin = upstream.mail.mailboxes.get(&of).cloned().ok_or("there is no such mailbox")?;
+                upstream.mail.mailboxes.insert(name, twin);
+            }
             ["mailboxes", count] => {
                 for n in 1..=count.parse::<u32>().map_err(|_| "no number of mailboxes")? {
                     upstream.mail.create(&MailboxName::new(&format!("box/{n}")));

@@ -183,7 +183,7 @@ impl<L: Link> Conversation<L> {
         let token_by = mechanism.filter(|mechanism| mechanism.is_for_tokens());
         let by = Box::new(Applicant { tag, command, device: login.device.clone(), token_by });
         let front = self.front.clone();
-        let verdict = Box::pin(async move { front.authenticator.admit(&login, origin).await });
+        let verdict = Box::pin(async move { front.admit(login, origin).await });
         self.phase = Phase::Admitting { by, verdict };
     }
 
