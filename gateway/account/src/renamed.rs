@@ -2,15 +2,14 @@
 //! hides under the old name is not shown under the new one.
 //!
 //! In: the answer to the first look at a mailbox. Out: whether it is to wait until the mailbox that it resembles has been looked for; if
-//! that one is gone, the filters follow the name. A mailbox of which nobody has seen more than its name is not recognised, nor one
+//! that one is gone, its filters are set for this name too. A mailbox of which nobody has seen more than its name is not recognised, nor one
 //! that got another UIDVALIDITY with its name: nobody can know those. A server that gives two mailboxes one UIDVALIDITY may have
-//! filters follow to the wrong one when the other is deleted: that hides, and shows nothing.
+//! the wrong one filtered when the other is deleted: that hides, and shows nothing.
 
 use crate::account::Account;
-use crate::sync::is_gone;
 use pimap_types::preference::FilterScope;
 use pimap_types::upstream::{Synced, UpstreamFault};
-use pimap_types::{DeviceId, MailboxName, UidValidity};
+use pimap_types::{DeviceId, MailboxName, UidValidity, limits};
 
 /// What tells one mailbox from another, whatever their names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +77,12 @@ impl Account {
         };
         let seen_since = |old: &MailboxName| {
             let mirror = self.mirrors.get(old).filter(|mirror| mirror.uid_validity.is_some());
-            mirror.zip(since).is_some_and(|(mirror, since)| mirror.synced_by > since)
+            let synced_by = mirror.map_or(0, |mirror| mirror.synced_by);
+            let denied_by = match self.sync_faults.get(old) {
+                Some((asked, UpstreamFault::NoAccess(_))) => *asked,
+                _ => 0,
+            };
+            since.is_some_and(|since| synced_by.max(denied_by) > since)
         };
         // It is known under its own name.
         let itself = |seen: &Identity| seen.uid_validity == synced.uid_validity;
@@ -95,6 +99,27 @@ impl Account {
         seen.find(|(old, identity)| is_it(old, identity)).map(|(old, _)| old.clone())
     }
 
+    /// The filters of a mailbox that is gone are those of another name too. They stay where they were as well: a server may say of a
+    /// mailbox that it is gone and mean that it cannot be had now.
+    fn filters_follow(&mut self, old: &MailboxName, new: &MailboxName) {
+        let (from, to) = (FilterScope::Mailbox(old.clone()), FilterScope::Mailbox(new.clone()));
+        for (id, device) in &mut self.devices {
+            if device.activations.contains_key(&to) {
+                continue;
+            }
+            let Some(names) = device.activations.get(&from).cloned() else { continue };
+            if device.activations.len() >= limits::ACTIVATIONS_PER_DEVICE_MAX {
+                device.activations.remove(&from);
+            }
+            device.activations.insert(to.clone(), names);
+            self.dirty_devices.insert(id.clone());
+        }
+        // Verdicts that were begun under the filters of before are made anew.
+        for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
+            self.ensure_verdicts(&id, new);
+        }
+    }
+
     /// A mailbox was looked for: what resembles it is another one, or it under another name, or nobody knows yet.
     pub(crate) fn suspicion_settled(&mut self, old: &MailboxName) {
         let fault = self.sync_faults.get(old).cloned();
@@ -106,14 +131,12 @@ impl Account {
             .collect();
         for (mailbox, since) in resemble {
             match &fault {
-                Some((asked, fault)) if *asked > since && is_gone(fault) => {
-                    self.mailbox_renamed(old, &mailbox);
-                    // Verdicts that were begun under the filters of before are made anew.
-                    for id in self.devices.keys().cloned().collect::<Vec<DeviceId>>() {
-                        self.ensure_verdicts(&id, &mailbox);
-                    }
+                Some((asked, UpstreamFault::NoSuchMailbox(_))) if *asked > since => {
+                    self.filters_follow(old, &mailbox);
                     self.sync(&mailbox);
                 }
+                // It is there, whoever may look into it.
+                Some((_, UpstreamFault::NoAccess(_))) => self.sync(&mailbox),
                 // Not shown before it is known: whoever waits is told, and may come again.
                 Some((asked, _)) if *asked > since => {
                     let unavailable = (self.asked, UpstreamFault::Unavailable);
