@@ -1,5 +1,7 @@
 //! Mailboxes that a user may see and not open, before Dovecot with access control lists (RFC 4314).
 
+use std::time::Duration;
+
 use pimap_tests::dovecot::{Dovecot, mail};
 use pimap_tests::imap::Imap;
 use pimap_tests::transcript::show;
@@ -73,4 +75,60 @@ fn a_mailbox_without_the_right_to_read_is_a_name_and_no_more() {
     // What may be read again is there again, with its numbers.
     other.ok("SETACL Secret owner lrwstipekxa");
     assert!(untagged(&filtered.ok("SELECT Secret")).contains("* 1 EXISTS"));
+}
+
+/// The next lines, up to one that ends like this.
+#[track_caller]
+fn until(client: &mut Imap, end: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    while !lines.last().is_some_and(|line| line.ends_with(end)) {
+        let line = client.line_within(Duration::from_secs(20));
+        lines.push(show(&line.unwrap_or_else(|| panic!("no line that ends in {end:?} after {lines:?}"))));
+    }
+    lines
+}
+
+/// NQ-018: rights that are given and taken while a connection is notified. Dovecot tells nobody of them: they are noticed with the next
+/// look, be it at the list of mailboxes or into the mailbox.
+#[test]
+fn rights_that_change_are_told_with_the_next_look() {
+    let stage = stage();
+    let mut other = stage.dovecot.login("joe");
+    for name in ["Work", "Hidden"] {
+        other.ok(&format!("CREATE {name}"));
+        stage.dovecot.save("joe", name, &letter("one"));
+    }
+    other.ok("SETACL Hidden owner a");
+    let mut looking = stage.client("joe");
+    let mut client = stage.client("joe");
+    client.ok("NOTIFY SET (personal (MessageNew MessageExpunge MailboxName))");
+
+    // It may be seen and read: it is there, with what it holds.
+    other.ok("SETACL Hidden owner lrwstipekxa");
+    other.ok("CREATE Hint");
+    let told = until(&mut client, "MESSAGES 1)").join("\n");
+    assert!(told.contains(" Hint") && told.contains("* LIST ") && told.contains(" Hidden"), "{told}");
+    assert!(told.contains("* STATUS Hidden (UIDVALIDITY ") && !told.contains("NonExistent"), "{told}");
+    stage.dovecot.save("joe", "Hidden", &letter("two"));
+    until(&mut client, "* STATUS Hidden (UIDNEXT 3 MESSAGES 2)");
+
+    // It may be seen, not read.
+    other.ok("SETACL Work owner l");
+    let said = refused(&mut looking, "SELECT Work", "NO");
+    assert!(said.starts_with("[NOPERM] "), "{said}");
+    let told = until(&mut client, " Work").join("\n");
+    assert!(told.contains("* LIST (\\\\NoAccess "), "{told}");
+
+    // It may be read again.
+    other.ok("SETACL Work owner lrwstipekxa");
+    looking.ok("SELECT Work");
+    let told = until(&mut client, "MESSAGES 1)").join("\n");
+    assert!(told.contains("* LIST (") && !told.contains("NoAccess"), "{told}");
+
+    // It may not even be seen.
+    looking.ok("UNSELECT");
+    other.ok("SETACL Work owner a");
+    other.ok("DELETE Hint");
+    let told = until(&mut client, " Work").join("\n");
+    assert!(told.contains("NonExistent"), "{told}");
 }
