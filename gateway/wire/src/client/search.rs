@@ -69,12 +69,8 @@ fn write_key(out: &mut Writer, key: &SearchKey, depth: usize) -> Result<(), Sear
             }
         },
         SearchKey::Flag(flag) => write_flag(out, flag, false)?,
-        SearchKey::Larger(n) => write_larger(out, *n),
-        SearchKey::Smaller(n) if *n > SIZE_MAX => {
-            out.raw("NOT ");
-            write_larger(out, SIZE_MAX);
-        }
-        SearchKey::Smaller(n) => write_number(out, "SMALLER ", *n),
+        SearchKey::Larger(n) => write_number(out, "LARGER ", SIZE_MAX.min(*n)),
+        SearchKey::Smaller(n) => write_number(out, "SMALLER ", SIZE_MAX.min(*n)),
         SearchKey::Older(seconds) => write_number(out, "OLDER ", *seconds),
         SearchKey::Younger(seconds) => write_number(out, "YOUNGER ", *seconds),
         SearchKey::Before(date) => write_date(out, "BEFORE ", *date),
@@ -130,16 +126,8 @@ fn write_number(out: &mut Writer, word: &str, n: u32) {
 }
 
 /// The largest size that is asked for: Cyrus reads sizes as signed numbers and ends the connection at a larger one, although numbers
-/// have 32 bits (RFC 3501 9). Messages of 2 GiB and more are therefore not told apart by size; whoever asks for none smaller finds all.
+/// have 32 bits (RFC 3501 9). Messages of 2 GiB and more are therefore not told apart by size.
 const SIZE_MAX: u32 = i32::MAX as u32;
-
-fn write_larger(out: &mut Writer, n: u32) {
-    match n {
-        // RFC822.SIZE has 32 bits too: there is no such message.
-        u32::MAX => out.raw("NOT ALL"),
-        n => write_number(out, "LARGER ", n.min(SIZE_MAX)),
-    }
-}
 
 fn write_date(out: &mut Writer, word: &str, date: Date) {
     out.raw(word);
