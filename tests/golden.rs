@@ -468,6 +468,26 @@ fn preferences() {
 }
 
 #[test]
+fn regular_deleted() {
+    play("regular-deleted.pimap");
+}
+
+#[test]
+fn regular_qresync_mismatch() {
+    play("regular-qresync-mismatch.pimap");
+}
+
+#[test]
+fn regular_select_failed() {
+    play("regular-select-failed.pimap");
+}
+
+#[test]
+fn regular_selected_again() {
+    play("regular-selected-again.pimap");
+}
+
+#[test]
 fn regular_store() {
     play("regular-store.pimap");
 }

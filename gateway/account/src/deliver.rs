@@ -325,7 +325,9 @@ impl Account {
         for conn in self.connections_of(owner) {
             let batch = self.connections.get(&conn).is_some_and(|c| !c.is_stream());
             if batch || self.is_entering(conn) {
-                if let Some(c) = self.connections.get_mut(&conn) {
+                // The SELECT of a regular login says all there is, and one that fails closes the mailbox.
+                let answered = !batch && matches!(owner, Owner::Regular(_));
+                if let Some(c) = self.connections.get_mut(&conn).filter(|_| !answered) {
                     c.say_resync = true;
                 }
             } else if let Some(c) = self.connections.get_mut(&conn)

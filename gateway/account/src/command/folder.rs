@@ -6,7 +6,7 @@ use crate::account::{Account, Question};
 use crate::connection::{Running, Stage};
 use crate::contract::Carry;
 use pimap_types::upstream::{UpstreamReply, UpstreamRequest};
-use pimap_types::{Command, ConnectionId, MailboxName};
+use pimap_types::{Code, Command, ConnectionId, MailboxName, Response};
 
 /// Own folder changes remembered; past it all are forgotten, and an echo may wake the device that made it.
 const OWN_FOLDERS_MAX: usize = 64;
@@ -115,7 +115,12 @@ impl Account {
         if let (Command::Delete(mailbox) | Command::Rename(mailbox, _), Some(owner)) = (command, &owner)
             && !mailbox.is_inbox()
         {
-            // Whoever deletes the mailbox it has selected knows that it is in none now.
+            // Whoever deletes the mailbox it has selected is in none now, and is told so (RFC 7162 3.2.11): a client that reads no more
+            // than its tagged line would go on in it.
+            if self.selected_of(conn).is_some_and(|(_, selected)| selected == *mailbox) {
+                let text = "the mailbox is gone by that name: none is selected";
+                self.write(conn, Response::ok_code(Code::word("CLOSED"), text));
+            }
             if let Some(session) = self.session_mut(owner) {
                 session.forget_mailbox(mailbox);
             }

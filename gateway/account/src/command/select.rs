@@ -2,7 +2,7 @@
 
 use super::{Progress, no};
 use crate::account::{Account, Question};
-use crate::connection::{Ending, Running, Stage};
+use crate::connection::{Ending, Owner, Running, Stage};
 use crate::contract::{Carry, Count};
 use pimap_session::offer::Selected;
 use pimap_session::{Baseline, Departures, Flush};
@@ -36,8 +36,10 @@ impl Account {
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
     }
 
+    /// A SELECT failed: what was open is closed, and that is said as for one that succeeds (RFC 7162 3.2.11).
     pub(super) fn leave_mailbox(&mut self, conn: ConnectionId) {
-        let Some(owner) = self.connections.get(&conn).map(|c| c.owner.clone()) else { return };
+        let Some((owner, _)) = self.selected_of(conn) else { return };
+        self.write(conn, Response::ok_code(Code::word("CLOSED"), "the mailbox before is closed"));
         if let Some(session) = self.session_mut(&owner) {
             session.deselect();
         }
@@ -76,12 +78,14 @@ impl Account {
         }
         let selected = Selected { mailbox: mailbox.clone(), read_only };
         let qresync = parameters.qresync.as_ref().filter(|known| known.uid_validity == uid_validity);
+        let is_regular = matches!(owner, Owner::Regular(_));
         let Some(session) = self.session_mut(&owner) else { return Progress::Over };
         if parameters.condstore || parameters.qresync.is_some() {
             session.enable(true, session.qresync);
         }
-        // Departures that are told by UID mean nothing behind a SELECT, when no UID has been told yet: its view is the one of now.
-        let baseline = match qresync.is_some() || session.qresync {
+        // Departures that are told by UID mean nothing behind a SELECT, when no UID has been told yet: its view is the one of now. So
+        // is that of a regular login, which holds nothing over from the last time it had the mailbox open (RFC 3501 6.3.1).
+        let baseline = match is_regular || qresync.is_some() || session.qresync {
             true => session.select_afresh(selected, uid_validity, &live, uid_next),
             false => session.select(selected, uid_validity, &live, uid_next),
         };
@@ -104,8 +108,11 @@ impl Account {
             // It says what it holds, and is told what that lacks: whatever it was told before, nothing is left to be said by RESYNC.
             return self.resynchronise(conn, qresync, selected_ending(read_only));
         }
-        // The truth may have broken while this very command waited: then nobody has said so yet.
-        if baseline == (Baseline::Fresh { resync: true }) || (unsaid && baseline != Baseline::Continued) {
+        // The truth may have broken while this very command waited: then nobody has said so yet. A regular login knows no RESYNC, and
+        // this answer tells it all there is.
+        let replaced =
+            baseline == (Baseline::Fresh { resync: true }) || (unsaid && baseline != Baseline::Continued);
+        if replaced && !is_regular {
             self.count(Count::Resync("select"));
             self.write(conn, Response::Resync);
         }

@@ -31,7 +31,8 @@ impl Replica {
         if let Some(counting) = &mut self.counting {
             counting.select_begins(knowing);
         }
-        if held.stale || self.counting.is_some() {
+        // Outside a P-IMAP session a SELECT is the beginning: nothing is told that changed before it (RFC 3501 6.3.1).
+        if held.stale || self.counting.is_some() || self.session.is_none() {
             *held = Held::default();
         }
     }
