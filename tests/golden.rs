@@ -488,6 +488,16 @@ fn regular_selected_again() {
 }
 
 #[test]
+fn regular_silent() {
+    play("regular-silent.pimap");
+}
+
+#[test]
+fn regular_silent_poor() {
+    play("regular-silent-poor.pimap");
+}
+
+#[test]
 fn regular_store() {
     play("regular-store.pimap");
 }

@@ -10,7 +10,7 @@ use pimap_session::{RequestKey, SessionLog};
 use pimap_types::response::ListItem;
 use pimap_types::upstream::MailboxAt;
 use pimap_types::{
-    Code, Command, ConnectionId, DeviceId, MailboxName, Status, Tag, Ticket, Timestamp, UidRanges,
+    Code, Command, ConnectionId, DeviceId, MailboxName, ModSeq, Status, Tag, Ticket, Timestamp, UidRanges,
 };
 use std::borrow::Cow;
 
@@ -122,7 +122,7 @@ pub(crate) struct Running {
     pub(crate) behind: Option<ConnectionId>,
 }
 
-/// How far a conditional STORE is (RFC 7162 3.1.3).
+/// How far a STORE is, and on what condition (RFC 7162 3.1.3).
 #[derive(Default)]
 pub(crate) struct Conditional {
     /// Messages that it leaves alone because they changed.
@@ -131,6 +131,8 @@ pub(crate) struct Conditional {
     pub(crate) again: Option<UidRanges>,
     /// How often it was tried again.
     pub(crate) retries: u32,
+    /// Upstream's mod-sequence up to which everything was applied when it asked for silence and set out (F35).
+    pub(crate) known: ModSeq,
 }
 
 impl Running {

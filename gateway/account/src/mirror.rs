@@ -4,7 +4,7 @@
 use crate::mod_seq::ModSeqs;
 use pimap_filters::upstream_program;
 use pimap_types::search::SearchKey;
-use pimap_types::upstream::{Known, MailboxAt, Synced};
+use pimap_types::upstream::{FlagsReport, Known, MailboxAt, Synced};
 use pimap_types::{
     Date, Flags, MailboxName, MessageFacts, ModSeq, Ticket, Timestamp, Uid, UidRanges, UidValidity,
 };
@@ -255,6 +255,16 @@ impl Mirror {
         if mod_seq > ModSeq(0) {
             self.echoes.insert(uid, mod_seq);
         }
+    }
+
+    /// Whether this very report was applied before.
+    pub(crate) fn is_applied(&self, report: &FlagsReport) -> bool {
+        self.echoes.get(&report.uid).is_some_and(|applied| *applied == report.mod_seq)
+    }
+
+    /// The highest of upstream's mod-sequences that was applied.
+    pub(crate) fn highest_known(&self) -> ModSeq {
+        self.echoes.values().copied().fold(self.highest, ModSeq::max)
     }
 
     /// The numbers of a synchronisation that was applied.

@@ -58,6 +58,7 @@ impl Account {
         if !running.intended {
             self.intend(conn, running);
         }
+        self.begin_silence(conn, &at.mailbox, change, running);
         running.aimed = Some(at.clone());
         let request = UpstreamRequest::Store(at, uids, change.clone(), upstream_since);
         Progress::Asked(self.ask(request, Carry::Nothing, Question::Command(conn)), Stage::Asked)
@@ -99,7 +100,7 @@ impl Account {
             }
             other => return self.refused(other),
         };
-        self.apply_own_flags(conn, running, &flags, change.silent);
+        self.apply_own_flags(conn, running, &flags, change);
         if let Some(refusal) = refusal {
             return self.refused(refusal);
         }
@@ -148,18 +149,21 @@ impl Account {
     }
 
     /// Flags that the handset's own STORE left: told with its answer, or, when it asked for silence, with the next one, because
-    /// another client's change may stand in the same report (F35).
+    /// another client's change may stand in the same report (F35). Silence of a regular login is [`silence`]'s.
     fn apply_own_flags(
         &mut self,
         conn: ConnectionId,
         running: &Running,
         reports: &[FlagsReport],
-        silent: bool,
+        change: &StoreChange,
     ) {
         let Some((owner, mailbox)) = self.changed_by(conn, running) else { return };
+        if self.is_hushed(conn, change) {
+            return self.apply_silently(conn, (&owner, &mailbox), change, running, reports);
+        }
         // Who counts is told in any case (RFC 7162 3.1.3), and flags along with the mod-sequence: another client's change that stands in
         // the same report would be missed for ever by a handset that knows its number (F38).
-        let silent = silent && !self.is_counting(&owner);
+        let silent = change.silent && !self.is_counting(&owner);
         if silent {
             // What was untold before is told before, so that silence concerns this change alone.
             self.tell_before(conn);
@@ -189,5 +193,6 @@ impl Account {
     }
 }
 
+mod silence;
 #[cfg(test)]
 mod tests;
