@@ -57,7 +57,7 @@ impl AccountUpstream {
                 tokio::join!(
                     watch::watch(&pool, &state, changes.clone(), &events, seed),
                     watch::spare::keep(&pool, &state, changes.clone(), &events),
-                    watch::poll::poll(&pool, &state, changes.clone(), &events),
+                    watch::poll::poll(&pool, &state, changes.clone(), &events, seed),
                     pool.hints.tell(&events),
                     pool.sweep(),
                 );

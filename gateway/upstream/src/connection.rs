@@ -31,7 +31,7 @@ thread_local! {
 
 /// How long one command that streams no body may take as a whole: a server that goes on saying things for ever is not
 /// working on ours.
-const COMMAND_TIME_MAX: Duration = Duration::from_secs(600);
+pub(crate) const COMMAND_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// The mailbox open on a connection.
 #[derive(Clone, Debug)]
@@ -232,13 +232,13 @@ impl Connection {
         }
     }
 
-    /// Counts an untagged response: whoever goes on and on is not answering (D14).
-    fn count_said(&mut self, exists: u32) -> Result<(), Fault> {
+    /// Counts an untagged response: whoever goes on and on is not answering (D14). Gives how many there were.
+    pub(crate) fn count_said(&mut self, exists: u32) -> Result<u64, Fault> {
         let exists = self.selected.as_ref().map_or(0, |selected| selected.exists).max(exists);
         self.said += 1;
         match self.said > limits::UPSTREAM_UNTAGGED_MAX + 4 * u64::from(exists) {
             true => Err(Fault::Misbehaved),
-            false => Ok(()),
+            false => Ok(self.said),
         }
     }
 

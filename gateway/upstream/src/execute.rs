@@ -29,7 +29,7 @@ use pimap_types::search::ThreadAlgorithm;
 use pimap_types::upstream::{Data, UpstreamReply, UpstreamRequest};
 use pimap_wire::client::response::Condition;
 
-pub(crate) use mailbox::status;
+pub(crate) use mailbox::{holds_any, status};
 pub(crate) use read::fetch_facts;
 
 /// Carries out one request.
@@ -81,7 +81,7 @@ impl Attempt<'_> {
                     | Fault::NoAccess(_)
                     | Fault::UidValidityChanged
                     | Fault::Unsupported),
-                ) => {
+                ) if !self.appending.spoiled && !self.streamed => {
                     self.pool.give_back(lease);
                     return Err((fault, in_doubt));
                 }

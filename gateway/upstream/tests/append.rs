@@ -177,6 +177,30 @@ async fn a_catenate_that_is_not_closed_is_never_completed() {
     assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Cancelled), "{:#?}", fake.log());
 }
 
+/// What cannot be written in the middle of a command leaves its connection there: nobody else is given it.
+#[tokio::test]
+async fn a_command_that_cannot_be_written_to_its_end_takes_its_connection_with_it() {
+    let fake = Fake::start("CATENATE", |command, _, _| match command {
+        _ if command.starts_with("APPEND") => Answer::Say(b"+ go on\r\n".to_vec()),
+        _ => Answer::Default,
+    })
+    .await;
+    let account = quiet_account(at_port(fake.port), "joe");
+    let message = AppendPart::Message { flags: Flags::default(), date: None };
+    let parts = vec![message, AppendPart::Catenate, AppendPart::Text { size: 5 }];
+    let (sender, octets) = mpsc::channel(2);
+    let rest = vec![AppendPart::Url("a\0".into()), AppendPart::Text { size: 5 }];
+    for piece in [AppendPiece::Bytes(Bytes::from_static(b"hello")), AppendPiece::Parts(rest)] {
+        sender.send(piece).await.expect("room");
+    }
+    let append = Append { mailbox: MailboxName::new("Sent"), parts };
+    let reply = account.run(UpstreamRequest::Append(append), BodyStream::Append(octets)).await;
+    assert_eq!(reply, UpstreamReply::Failed(UpstreamFault::Unsupported), "{:#?}", fake.log());
+    let status = UpstreamRequest::Status(MailboxName::new("INBOX"), vec![StatusItem::Messages]);
+    let reply = ask(&account, status).await;
+    assert!(matches!(reply, UpstreamReply::Ok(Data::Status(_))), "{reply:?} {:#?}", fake.log());
+}
+
 /// NQ-055: where the server tells no UID, a Message-ID that one message has tells it, and one that several have does not.
 #[tokio::test]
 async fn a_message_id_tells_the_uid_unless_several_messages_have_it() {

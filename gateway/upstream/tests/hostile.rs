@@ -429,6 +429,7 @@ async fn a_server_that_promises_idle_and_stays_silent_is_polled() {
             let line = format!("* STATUS \"INBOX\" (MESSAGES 3 UIDNEXT {next} UIDVALIDITY 7)");
             Answer::lines(&[&line, "{tag} OK done"])
         }
+        false if said.starts_with("UID SEARCH") => Answer::lines(&["* SEARCH 4", "{tag} OK found"]),
         false => Answer::Default,
     })
     .await;

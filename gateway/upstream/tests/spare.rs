@@ -193,6 +193,7 @@ async fn a_silent_server_is_found_out_there_too() {
                 let line = format!("* STATUS {name} (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7)");
                 Answer::lines(&[&line, "{tag} OK told"])
             }
+            None if command.starts_with("UID SEARCH") => Answer::lines(&["* SEARCH 4", "{tag} OK found"]),
             None => Answer::Default,
         }
     })

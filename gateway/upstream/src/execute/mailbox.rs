@@ -1,11 +1,12 @@
 //! Requests about whole mailboxes that change nothing: LIST, LSUB, NAMESPACE, STATUS.
 
+use super::read::{search_or_fail, uid_key};
 use super::{is_ok, open, refused, run_for};
 use crate::connection::Connection;
 use crate::fault::Fault;
-use pimap_types::MailboxName;
 use pimap_types::list::{ListPattern, Namespace, Namespaces, StatusItem};
 use pimap_types::upstream::{Data, UpstreamReply};
+use pimap_types::{MailboxName, UidRanges, UidValidity};
 use pimap_wire::client::request::{ListReturns, Request};
 use pimap_wire::client::response::{Condition, StatusNumbers};
 
@@ -96,4 +97,20 @@ pub(crate) async fn status(
     connection.notice(&collected);
     let mine = collected.statuses.iter().rev().find(|(name, _)| name == mailbox);
     Ok((condition, mine.map(|(_, numbers)| *numbers)))
+}
+
+/// Whether any of these UIDs is there now. The mailbox is opened anew: what is open already may not have been told.
+pub(crate) async fn holds_any(
+    connection: &mut Connection,
+    mailbox: &MailboxName,
+    uid_validity: UidValidity,
+    uids: &UidRanges,
+) -> Result<bool, Fault> {
+    let resync = open::plain(connection);
+    let opened = open::select(connection, mailbox, true, resync).await?;
+    if opened.uid_validity != Some(uid_validity) {
+        return Err(Fault::UidValidityChanged);
+    }
+    let found = search_or_fail(connection, &uid_key(uids)).await?;
+    Ok(!found.intersection(uids).ranges().is_empty())
 }

@@ -4,25 +4,27 @@
 //! connection ends, or until it is not to watch any more.
 
 use super::{WatchState, back};
-use crate::connection::Connection;
+use crate::connection::{COMMAND_TIME_MAX, Connection};
 use crate::execute::{fetch_facts, open};
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
 use crate::machine::watching::{Due, Open, Watching, look_at};
 use crate::pool::doors::{Bar, Inside, is_barred};
 use crate::pool::{Pool, Spare};
-use pimap_types::MailboxName;
 use pimap_types::response::Status;
 use pimap_types::upstream::{UpstreamEvent, WatchList};
+use pimap_types::{MailboxName, limits};
 use pimap_wire::client::request::Request;
 use pimap_wire::client::response::UpstreamResponse;
 use std::future::pending;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch as watch_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long an arrival's facts may follow its EXISTS by themselves (NOTIFY) before they are asked for.
 const FACTS_FOLLOW: Duration = Duration::from_millis(500);
+/// Responses after which the owner is told, while the server goes on speaking within a command.
+const GATHERED_MAX: u64 = 256;
 
 /// One watching connection.
 pub(super) struct Watcher<'a> {
@@ -32,6 +34,8 @@ pub(super) struct Watcher<'a> {
     state: &'a WatchState,
     events: &'a mpsc::Sender<UpstreamEvent>,
     out: Vec<UpstreamEvent>,
+    /// It is set up: before, nothing is told, for [`UpstreamEvent::Back`] comes first.
+    begun: bool,
     /// The mailbox that is watched on a connection to spare; none: this is the account's watching connection.
     spare: Option<&'a MailboxName>,
     /// The mailbox that is open on the watching connection; a connection to spare has its lease for that.
@@ -107,6 +111,7 @@ impl<'a> Watcher<'a> {
             state,
             events,
             out: Vec::new(),
+            begun: false,
             spare,
             inside: None,
             kept_out: None,
@@ -131,6 +136,7 @@ impl<'a> Watcher<'a> {
         self.tell().await?;
         let notify = self.watching.notify;
         self.state.change(|c| (c.connected, c.notify, c.idle) = (true, notify, can.idle));
+        self.begun = true;
         Ok(())
     }
 
@@ -139,6 +145,7 @@ impl<'a> Watcher<'a> {
         self.connection.events = Some(Vec::new());
         self.open(mailbox).await?;
         self.tell().await?;
+        self.begun = true;
         Ok(self.watching.opened().is_some())
     }
 
@@ -189,6 +196,10 @@ impl<'a> Watcher<'a> {
 
     /// Begins IDLE: waits for `+`. A server that announced it and refuses is polled instead.
     async fn idle(&mut self) -> Result<bool, Fault> {
+        timeout(COMMAND_TIME_MAX, self.begin_idle()).await.map_err(|_| Fault::Lost)?
+    }
+
+    async fn begin_idle(&mut self) -> Result<bool, Fault> {
         let mut collected = Collected::default();
         if self.connection.send(&Request::Idle, &mut collected).await?.is_some() {
             return Err(Fault::Misbehaved);
@@ -205,7 +216,7 @@ impl<'a> Watcher<'a> {
                     }
                     return Ok(false);
                 }
-                response => self.watching.on_response(response, &mut self.out)?,
+                response => self.on_news(response).await?,
             }
         }
     }
@@ -267,15 +278,31 @@ impl<'a> Watcher<'a> {
         self.finish().await
     }
 
+    /// Reads to the tagged response; whether it is OK.
     async fn finish(&mut self) -> Result<bool, Fault> {
+        timeout(COMMAND_TIME_MAX, self.read_to_end()).await.map_err(|_| Fault::Lost)?
+    }
+
+    async fn read_to_end(&mut self) -> Result<bool, Fault> {
         loop {
             match self.connection.response().await? {
                 response @ UpstreamResponse::Tagged(..) => {
                     let condition = self.connection.absorb(response, &mut Collected::default())?;
                     return Ok(condition.is_some_and(|c| c.status == Status::Ok));
                 }
-                response => self.watching.on_response(response, &mut self.out)?,
+                response => self.on_news(response).await?,
             }
+        }
+    }
+
+    /// Takes in what was said within a command. Who goes on and on is not answering, and nothing piles up here until it ends (D14).
+    async fn on_news(&mut self, response: UpstreamResponse) -> Result<(), Fault> {
+        let said = self.connection.count_said(0)?;
+        self.watching.on_response(response, &mut self.out)?;
+        match self.begun {
+            true if said.is_multiple_of(GATHERED_MAX) => self.tell().await,
+            false if self.out.len() > limits::LIST_ITEMS_MAX => Err(Fault::Misbehaved),
+            _ => Ok(()),
         }
     }
 
