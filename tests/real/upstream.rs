@@ -132,6 +132,8 @@ struct Relay {
     /// Octets of the server that are still let through, over all connections.
     left: Arc<AtomicUsize>,
     holds: Arc<AtomicBool>,
+    /// The same on a connection that would tell of the keyword `Standing`.
+    holds_changes: Arc<AtomicBool>,
     links: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -143,9 +145,11 @@ impl Relay {
             address,
             left: Arc::new(AtomicUsize::new(usize::MAX)),
             holds: Arc::default(),
+            holds_changes: Arc::default(),
             links: Arc::default(),
         };
-        let (left, holds, links) = (relay.left.clone(), relay.holds.clone(), relay.links.clone());
+        let (left, links) = (relay.left.clone(), relay.links.clone());
+        let (holds, holds_changes) = (relay.holds.clone(), relay.holds_changes.clone());
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(server) else { continue };
@@ -156,8 +160,8 @@ impl Relay {
                     let _ = std::io::copy(&mut up, &mut to);
                     let _ = to.shutdown(Shutdown::Both);
                 });
-                let (left, holds) = (left.clone(), holds.clone());
-                thread::spawn(move || downwards(server, client, &left, &holds));
+                let (left, holds, holds_changes) = (left.clone(), holds.clone(), holds_changes.clone());
+                thread::spawn(move || downwards(server, client, &left, &holds, &holds_changes));
             }
         });
         relay
@@ -174,10 +178,19 @@ impl Relay {
     }
 }
 
-fn downwards(mut server: TcpStream, mut client: TcpStream, left: &AtomicUsize, holds: &AtomicBool) {
+fn downwards(
+    mut server: TcpStream,
+    mut client: TcpStream,
+    left: &AtomicUsize,
+    holds: &AtomicBool,
+    holds_changes: &AtomicBool,
+) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = server.read(&mut buffer) {
         eventually_free(holds);
+        if buffer[..length].windows(8).any(|octets| octets == b"Standing") {
+            eventually_free(holds_changes);
+        }
         let allowed = left.load(Ordering::SeqCst).min(length);
         if left.load(Ordering::SeqCst) != usize::MAX {
             left.fetch_sub(allowed, Ordering::SeqCst);
@@ -256,4 +269,43 @@ fn a_slow_server_holds_up_only_its_own_answers() {
     assert!(reply.condition.is_ok(), "{reply:?}");
     assert!(untagged(&reply).contains("Some text."));
     drop(relay.links);
+}
+
+/// A gateway that stood still for as long as everything it held took to be lost, with a STORE under way: what it did is not done a second
+/// time after others have changed it, and the handset comes to hold what is true (flaws section 3 item 32, one node).
+#[test]
+fn a_gateway_that_stood_still_does_nothing_twice() {
+    let (stage, relay) = behind_relay();
+    stage.deliver(&["one", "two", "three"]);
+    let mut client = stage.client("joe#P1");
+    client.ok("SELECT INBOX");
+    client.ok("STORE 1 +FLAGS (\\Answered)");
+    let mut other = stage.dovecot.login("joe");
+    other.ok("SELECT INBOX");
+    relay.holds_changes.store(true, Ordering::SeqCst);
+    let tag = client.begin("STORE 1 +FLAGS (Standing)");
+    let is_marked = |other: &mut Imap| {
+        other.ok("NOOP");
+        format!("{:?}", other.flags_of("1")).to_lowercase().contains("standing")
+    };
+    eventually("the effect", || is_marked(&mut other).then_some(()));
+    stage.gateway.signal("STOP");
+    other.ok("UID STORE 1 -FLAGS (Standing)");
+    other.ok("UID STORE 2 +FLAGS (\\Deleted)");
+    other.ok("UID EXPUNGE 2");
+    for link in relay.links.lock().expect("the links").iter() {
+        let _ = link.shutdown(Shutdown::Both);
+    }
+    relay.holds_changes.store(false, Ordering::SeqCst);
+    stage.gateway.signal("CONT");
+    let reply = client.finish(&tag);
+    let in_doubt = reply.condition.code == ["PIMAPINDOUBT"];
+    assert!(reply.condition.is_ok() || in_doubt, "{:?}", reply.condition);
+    let truth = other.flags_of("1:*");
+    assert_eq!(truth.len(), 2);
+    eventually("the truth", || {
+        client.ok("NOOP");
+        (client.flags_of("1:*") == truth).then_some(())
+    });
+    assert!(!is_marked(&mut other), "it was done again");
 }
