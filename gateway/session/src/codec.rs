@@ -18,6 +18,11 @@ impl Writer {
         self.0.push(n as u8);
         self
     }
+    /// One octet as it is.
+    pub fn octet(&mut self, octet: u8) -> &mut Self {
+        self.0.push(octet);
+        self
+    }
     /// A signed number.
     pub fn signed(&mut self, n: i64) -> &mut Self {
         self.number(((n << 1) ^ (n >> 63)) as u64)
@@ -71,6 +76,12 @@ impl<'a> Reader<'a> {
             }
         }
         None
+    }
+    /// One octet as it is.
+    pub fn octet(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
     }
     /// A number that fits 32 bits.
     pub fn small(&mut self) -> Option<u32> {

@@ -6,7 +6,7 @@ mod settle;
 use crate::mark::{Class, Presence};
 use crate::offer::{BaselineKind, Offer, Selected};
 use crate::repeat::{Effect, RequestKey, Requests};
-use crate::rows::Dirty;
+use crate::rows::{Dirty, Singles};
 use crate::saved::Saved;
 use crate::told::Told;
 use pimap_types::command::Cursor;
@@ -58,14 +58,15 @@ pub struct SessionLog {
     /// Requests recognised when repeated.
     pub requests: Requests,
     /// The last HTTP request whose response is unacknowledged, and whether that response was written without error (E-3).
-    pub last_request: Option<LastRequest>,
+    pub last_request: Option<Box<LastRequest>>,
     /// A mailbox told was forgotten: a handset may hold what it was told of one that is new here.
     pub(crate) forgot: bool,
     pub(crate) mailboxes: Few<MailboxName, Told>,
     pub(crate) offers: VecDeque<Offer>,
     /// `$`.
-    pub(crate) saved: Option<Saved>,
+    pub(crate) saved: Option<Box<Saved>>,
     pub(crate) dirty: Dirty,
+    pub(crate) singles: Option<Box<Singles>>,
 }
 
 /// The previous HTTP request of the session.
@@ -82,6 +83,8 @@ pub struct LastRequest {
 impl SessionLog {
     /// A new session: nothing selected, nothing told.
     pub fn new(id: SessionId, incarnation: u64) -> Self {
+        let mut dirty = Dirty::default();
+        dirty.head();
         Self {
             id,
             incarnation,
@@ -97,7 +100,8 @@ impl SessionLog {
             mailboxes: Few::new(),
             offers: VecDeque::new(),
             saved: None,
-            dirty: Dirty::head(),
+            dirty,
+            singles: None,
         }
     }
 
@@ -149,13 +153,17 @@ impl SessionLog {
 
     /// A cursor is about to be given: from now on only cursors are evidence.
     pub fn use_cursors(&mut self) {
-        self.dirty.head |= !self.cursors;
+        if !self.cursors {
+            self.dirty.head();
+        }
         self.cursors = true;
     }
 
     /// What the handset enabled. A new connection begins without, one that joins the session by its cookie goes on.
     pub fn enable(&mut self, condstore: bool, qresync: bool) {
-        self.dirty.head |= (self.condstore, self.qresync) != (condstore, qresync);
+        if (self.condstore, self.qresync) != (condstore, qresync) {
+            self.dirty.head();
+        }
         (self.condstore, self.qresync) = (condstore, qresync);
     }
 
@@ -165,7 +173,7 @@ impl SessionLog {
         let selected = self.selected.as_ref().is_some_and(|selected| selected.mailbox == *mailbox);
         let all = selected && wanted != Wanted::ALL;
         if self.mailboxes.get_mut(mailbox).is_some_and(|told| told.withhold(uid, before, all)) {
-            self.dirty.told.insert(mailbox.clone());
+            self.dirty.told(mailbox);
         }
     }
 
@@ -182,7 +190,7 @@ impl SessionLog {
     /// The next position, for something that needs to be acknowledged.
     pub fn advance(&mut self) -> u64 {
         self.position += 1;
-        self.dirty.head = true;
+        self.dirty.head();
         self.position
     }
 
@@ -191,13 +199,13 @@ impl SessionLog {
     pub fn remember_intent(&mut self, key: RequestKey, index: u32, now: Timestamp) {
         let position = self.advance();
         self.requests.intend(key, index, now, position);
-        self.dirty.requests = true;
+        self.dirty.requests();
     }
 
     /// It was answered.
     pub fn remember_answer(&mut self, key: RequestKey, index: u32, effect: Effect) {
         self.requests.answer(key, index, effect, self.position);
-        self.dirty.requests = true;
+        self.dirty.requests();
     }
 
     // === facts ===
@@ -225,7 +233,7 @@ impl SessionLog {
     fn mark(&mut self, mailbox: &MailboxName, uid: Uid, change: impl FnOnce(&mut Told)) {
         if let Some(told) = self.mailboxes.get_mut(mailbox).filter(|told| !told.resync) {
             change(told);
-            self.dirty.marks.insert((mailbox.clone(), uid));
+            self.dirty.mark(mailbox, uid);
         }
     }
 
@@ -238,7 +246,7 @@ impl SessionLog {
         let mut offer = Offer::new(Some(mailbox.clone()), self.selected.clone(), told.told_max);
         offer.flags.extend(mark.flags.clone().map(|flags| (uid, flags, mark.class)));
         told.marks.remove(&uid);
-        self.dirty.marks.insert((mailbox.clone(), uid));
+        self.dirty.mark(mailbox, uid);
         self.record(mailbox, offer);
     }
 
@@ -257,7 +265,7 @@ impl SessionLog {
         // What was marked is given up, and what was offered may be lost: as long as nothing is told anew the handset knows nothing.
         told.withheld_from = Some(ModSeq(1));
         told.told_max = 0;
-        self.dirty.told.insert(mailbox.clone());
+        self.dirty.told(mailbox);
         // What was offered of it is moot: only a SELECT offered later speaks for it again.
         self.void_offers(mailbox);
     }
@@ -268,7 +276,7 @@ impl SessionLog {
             self.declare_resync(&mailbox);
         }
         self.incarnation = incarnation;
-        self.dirty.head = true;
+        self.dirty.head();
     }
 
     /// Whether the mailbox waits for a SELECT.
@@ -340,10 +348,10 @@ impl SessionLog {
             self.mailboxes.insert(mailbox.clone(), told);
             self.void_offers(&mailbox);
         }
-        self.dirty.told.insert(mailbox.clone());
+        self.dirty.told(&mailbox);
         let offer = Offer::new(Some(mailbox.clone()), self.selected.clone(), told_max_before);
         self.offers.push_back(Offer { position, baseline: kind, ..offer });
-        self.dirty.offers.insert(position);
+        self.dirty.offer(position);
         if let Some(told) = self.mailboxes.get_mut(&mailbox) {
             told.selected_again(uid_next, selected.read_only);
         }
@@ -365,7 +373,7 @@ impl SessionLog {
         self.make_room();
         let position = self.advance();
         self.offers.push_back(Offer { position, ..Offer::new(None, Some(before), 0) });
-        self.dirty.offers.insert(position);
+        self.dirty.offer(position);
     }
 
     /// The mailbox exists no more, or changed its name: nothing is told of it under this one.
@@ -373,7 +381,7 @@ impl SessionLog {
         if self.mailboxes.contains_key(mailbox) {
             // One of that name that is selected later is no continuation, and must say so.
             self.forgot = true;
-            self.dirty.head = true;
+            self.dirty.head();
         }
         self.remove_mailbox(mailbox);
     }
@@ -381,18 +389,18 @@ impl SessionLog {
     fn remove_mailbox(&mut self, mailbox: &MailboxName) {
         if let Some(told) = self.mailboxes.remove(mailbox) {
             self.dirty.view_dropped(mailbox, &told);
-            self.dirty.told.insert(mailbox.clone());
+            self.dirty.told(mailbox);
         }
         self.void_offers(mailbox);
         for offer in &mut self.offers {
             if offer.selected_before.as_ref().is_some_and(|s| s.mailbox == *mailbox) {
                 offer.selected_before = None;
-                self.dirty.offers.insert(offer.position);
+                self.dirty.offer(offer.position);
             }
         }
         if self.selected.as_ref().is_some_and(|selected| selected.mailbox == *mailbox) {
             self.selected = None;
-            self.dirty.head = true;
+            self.dirty.head();
         }
     }
 
@@ -410,12 +418,12 @@ impl SessionLog {
     /// What was offered of the mailbox is moot. That it was selected is not: a handset whose cursor is before that SELECT is
     /// still where it was, and its next UID would name a message of another mailbox.
     fn void_offers(&mut self, mailbox: &MailboxName) {
-        let (dirty, cursors) = (&mut self.dirty.offers, self.cursors);
+        let (dirty, cursors) = (&mut self.dirty, self.cursors);
         self.offers.retain_mut(|offer| {
             if offer.mailbox.as_ref() != Some(mailbox) {
                 return true;
             }
-            dirty.insert(offer.position);
+            dirty.offer(offer.position);
             let before = offer.selected_before.take();
             let moved = offer.baseline != BaselineKind::None
                 && before.as_ref().is_none_or(|selected| selected.mailbox != *mailbox);
@@ -433,9 +441,9 @@ impl SessionLog {
         }
         while self.offers.len() >= limits::OFFERS_UNACKNOWLEDGED_MAX {
             let Some(oldest) = self.offers.pop_front() else { return };
-            self.dirty.offers.insert(oldest.position);
+            self.dirty.offer(oldest.position);
             self.acked = self.acked.max(oldest.position);
-            self.dirty.head = true;
+            self.dirty.head();
             if let Some(mailbox) = oldest.mailbox {
                 self.declare_resync(&mailbox);
             }

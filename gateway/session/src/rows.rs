@@ -1,103 +1,147 @@
 //! A session log as rows of the store: one row per thing that changes by itself, so that a commit writes what changed and
 //! no more.
 //!
-//! Under the session's prefix: `h` head · `t` mailbox · `v` mailbox chunk · `m` mailbox UID · `o` position · `q` requests.
-//! Mailbox names are followed by a NUL, which no mailbox name holds.
+//! Under the session's prefix: `h` head · `t` mailbox · `v` mailbox chunk · `g` mailbox group of marks · `o` position ·
+//! `q` requests. Mailbox names are followed by a NUL, which no mailbox name holds.
+//!
+//! Every row begins with its version, and what the version before wrote is read: up to version 2 there was a row `m` mailbox
+//! UID for each mark. Such rows stay as they are until a mark beside them changes, so that no batch is the larger for it.
+
+mod marks;
 
 use crate::codec::{Reader, Writer};
 use crate::log::{LastRequest, SessionLog};
-use crate::mark::{Class, Mark, Presence};
+use crate::mark::Class;
 use crate::offer::{BaselineKind, Offer, Selected};
 use crate::repeat::{Effect, Record, RequestKey, Requests};
 use crate::told::Told;
+use marks::{group_row, read_group, read_single};
 use pimap_types::rows::RowChange;
 use pimap_types::{Few, Flag, Flags, MailboxName, ModSeq, SessionId, Status, Timestamp, Uid, UidValidity};
 use pimap_view::UidSet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub(crate) use marks::group_of;
+
 const VERSION: u8 = 2;
 /// Of the row of requests, which says since 3 what each of them said. Before, nobody knew.
 const REQUESTS_VERSION: u8 = 3;
 
-/// What changed since the rows were last taken.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(crate) struct Dirty {
-    pub(crate) head: bool,
-    pub(crate) requests: bool,
-    pub(crate) told: BTreeSet<MailboxName>,
-    pub(crate) chunks: BTreeSet<(MailboxName, u32)>,
-    pub(crate) marks: BTreeSet<(MailboxName, Uid)>,
-    pub(crate) offers: BTreeSet<u64>,
+/// A row of a session, or a few that change together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Part {
+    Head,
+    Requests,
+    Told(MailboxName),
+    Chunk(MailboxName, u32),
+    /// A group of marks.
+    Marks(MailboxName, u32),
+    Offer(u64),
 }
 
+/// What changed since the rows were last taken.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Dirty(BTreeSet<Part>);
+
 impl Dirty {
-    /// A new log: its head is to be written.
-    pub(crate) fn head() -> Self {
-        Self { head: true, ..Self::default() }
+    /// Positions, what is selected, or what else the head says.
+    pub(crate) fn head(&mut self) {
+        self.0.insert(Part::Head);
+    }
+
+    /// The requests remembered.
+    pub(crate) fn requests(&mut self) {
+        self.0.insert(Part::Requests);
+    }
+
+    /// What is told of a mailbox as a whole.
+    pub(crate) fn told(&mut self, mailbox: &MailboxName) {
+        self.0.insert(Part::Told(mailbox.clone()));
+    }
+
+    /// An offer came, changed or went.
+    pub(crate) fn offer(&mut self, position: u64) {
+        self.0.insert(Part::Offer(position));
+    }
+
+    /// A mark came, changed or went.
+    pub(crate) fn mark(&mut self, mailbox: &MailboxName, uid: Uid) {
+        self.0.insert(Part::Marks(mailbox.clone(), group_of(uid)));
     }
 
     /// The view around a UID, and its mark, changed.
     pub(crate) fn uid(&mut self, mailbox: &MailboxName, uid: Uid) {
-        self.chunks.insert((mailbox.clone(), UidSet::chunk_of(uid)));
-        self.marks.insert((mailbox.clone(), uid));
+        self.0.insert(Part::Chunk(mailbox.clone(), UidSet::chunk_of(uid)));
+        self.mark(mailbox, uid);
     }
 
     /// A whole view and its marks go.
     pub(crate) fn view_dropped(&mut self, mailbox: &MailboxName, told: &Told) {
         self.view_set(mailbox, &told.view);
-        self.marks.extend(told.marks.keys().map(|uid| (mailbox.clone(), *uid)));
+        for uid in told.marks.keys() {
+            self.mark(mailbox, *uid);
+        }
     }
 
     /// A whole view is set.
     pub(crate) fn view_set(&mut self, mailbox: &MailboxName, view: &UidSet) {
-        self.chunks.extend(view.chunk_ids().map(|id| (mailbox.clone(), id)));
-    }
-
-    fn is_clean(&self) -> bool {
-        *self == Self::default()
+        self.0.extend(view.chunk_ids().map(|id| Part::Chunk(mailbox.clone(), id)));
     }
 }
+
+/// Marks that still have rows of their own, of version 2, by group: they go when the group's row is first written.
+pub(crate) type Singles = BTreeMap<(MailboxName, u32), Vec<Uid>>;
 
 impl SessionLog {
     /// Whether [`SessionLog::take_rows`] would give any.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_clean()
+        !self.dirty.0.is_empty()
     }
 
     /// The rows that changed since the last call, under `prefix`.
     pub fn take_rows(&mut self, prefix: &[u8], rows: &mut Vec<RowChange>) {
-        let dirty = std::mem::take(&mut self.dirty);
-        if dirty.head {
-            rows.push((key(prefix, b'h', None, &[]), Some(self.head_row())));
+        for part in std::mem::take(&mut self.dirty).0 {
+            let (kind, mailbox, rest, row) = match &part {
+                Part::Head => (b'h', None, Vec::new(), Some(self.head_row())),
+                Part::Requests => (b'q', None, Vec::new(), Some(requests_row(&self.requests))),
+                Part::Told(mailbox) => {
+                    (b't', Some(mailbox), Vec::new(), self.mailboxes.get(mailbox).map(told_row))
+                }
+                Part::Chunk(mailbox, chunk) => {
+                    let row = self.mailboxes.get(mailbox).and_then(|told| told.view.encode_chunk(*chunk));
+                    (b'v', Some(mailbox), chunk.to_be_bytes().to_vec(), row)
+                }
+                Part::Marks(mailbox, group) => {
+                    for uid in self.no_singles(mailbox, *group) {
+                        rows.push((key(prefix, b'm', Some(mailbox), &uid.get().to_be_bytes()), None));
+                    }
+                    let row = self.mailboxes.get(mailbox).and_then(|told| group_row(&told.marks, *group));
+                    (b'g', Some(mailbox), group.to_be_bytes().to_vec(), row)
+                }
+                Part::Offer(position) => {
+                    let row = self.offers.iter().find(|offer| offer.position == *position).map(offer_row);
+                    (b'o', None, position.to_be_bytes().to_vec(), row)
+                }
+            };
+            rows.push((key(prefix, kind, mailbox, &rest), row));
         }
-        if dirty.requests {
-            rows.push((key(prefix, b'q', None, &[]), Some(requests_row(&self.requests))));
-        }
-        for mailbox in &dirty.told {
-            let row = self.mailboxes.get(mailbox).map(told_row);
-            rows.push((key(prefix, b't', Some(mailbox), &[]), row));
-        }
-        for (mailbox, chunk) in &dirty.chunks {
-            let row = self.mailboxes.get(mailbox).and_then(|told| told.view.encode_chunk(*chunk));
-            rows.push((key(prefix, b'v', Some(mailbox), &chunk.to_be_bytes()), row));
-        }
-        for (mailbox, uid) in &dirty.marks {
-            let row = self.mailboxes.get(mailbox).and_then(|told| told.marks.get(uid)).map(mark_row);
-            rows.push((key(prefix, b'm', Some(mailbox), &uid.get().to_be_bytes()), row));
-        }
-        for position in &dirty.offers {
-            let row = self.offers.iter().find(|offer| offer.position == *position).map(offer_row);
-            rows.push((key(prefix, b'o', None, &position.to_be_bytes()), row));
-        }
+    }
+
+    /// The UIDs of a group whose marks had rows of their own until now.
+    fn no_singles(&mut self, mailbox: &MailboxName, group: u32) -> Vec<Uid> {
+        let Some(singles) = &mut self.singles else { return Vec::new() };
+        let uids = singles.remove(&(mailbox.clone(), group)).unwrap_or_default();
+        self.singles.take_if(|singles| singles.is_empty());
+        uids
     }
 
     /// The session ends: every row of it is deleted.
     pub fn erase(&mut self, prefix: &[u8], rows: &mut Vec<RowChange>) {
         let mut written = std::mem::take(&mut self.dirty);
-        written.offers.extend(self.offers.iter().map(|offer| offer.position));
+        self.offers.iter().for_each(|offer| written.offer(offer.position));
         for (mailbox, told) in self.mailboxes.iter() {
             written.view_dropped(mailbox, told);
-            written.told.insert(mailbox.clone());
+            written.told(mailbox);
         }
         self.mailboxes.clear();
         self.offers.clear();
@@ -113,6 +157,7 @@ impl SessionLog {
         let mut log: Option<SessionLog> = None;
         let (mut mailboxes, mut offers) = (Few::<MailboxName, Told>::new(), BTreeMap::new());
         let (mut chunks, mut marks, mut requests) = (Vec::new(), Vec::new(), Requests::default());
+        let mut singles = Singles::new();
         for (key, row) in rows {
             let (kind, rest) = key.split_first()?;
             match kind {
@@ -121,7 +166,7 @@ impl SessionLog {
                 b'o' => drop(offers.insert(u64::from_be_bytes(rest.try_into().ok()?), read_offer(row)?)),
                 b't' => drop(mailboxes.insert(split_mailbox(rest)?.0, read_told(row)?)),
                 b'v' => chunks.push((split_mailbox(rest)?, row)),
-                b'm' => marks.push((split_mailbox(rest)?, row)),
+                b'g' | b'm' => marks.push((*kind, split_mailbox(rest)?, row)),
                 _ => return None,
             }
         }
@@ -129,14 +174,22 @@ impl SessionLog {
             let id = u32::from_be_bytes(id.try_into().ok()?);
             mailboxes.get_mut(&mailbox)?.view.decode_chunk(id, row).ok()?;
         }
-        for ((mailbox, uid), row) in marks {
-            let uid = Uid::new(u32::from_be_bytes(uid.try_into().ok()?))?;
-            mailboxes.get_mut(&mailbox)?.marks.insert(uid, read_mark(row)?);
+        for (kind, (mailbox, number), row) in marks {
+            let number = u32::from_be_bytes(number.try_into().ok()?);
+            let told = mailboxes.get_mut(&mailbox)?;
+            if kind == b'g' {
+                read_group(row, number, &mut told.marks)?;
+            } else {
+                let uid = Uid::new(number)?;
+                told.marks.insert(uid, read_single(row)?);
+                singles.entry((mailbox, group_of(uid))).or_default().push(uid);
+            }
         }
         let mut log = log?;
         log.mailboxes = mailboxes;
         log.offers = offers.into_values().collect::<VecDeque<_>>();
         log.requests = requests;
+        log.singles = Some(singles).filter(|singles| !singles.is_empty()).map(Box::new);
         log.check_invariants().ok()?;
         Some(log)
     }
@@ -172,7 +225,7 @@ fn read_head(row: &[u8]) -> Option<SessionLog> {
         let body = r.bytes()?;
         let body = if body.is_empty() { None } else { Some(body.try_into().ok()?) };
         let (clean, selected) = (r.flag()?, read_selected(&mut r)?);
-        log.last_request = Some(LastRequest { body, clean, selected });
+        log.last_request = Some(Box::new(LastRequest { body, clean, selected }));
     }
     log.condstore = r.flag()?;
     log.qresync = r.flag()?;
@@ -264,35 +317,6 @@ fn write_class(w: &mut Writer, class: Class) {
 
 fn read_class(r: &mut Reader) -> Option<Class> {
     Some(if r.flag()? { Class::Pushed } else { Class::Polled })
-}
-
-fn mark_row(mark: &Mark) -> Vec<u8> {
-    let mut w = Writer::version(VERSION);
-    w.number(match mark.presence {
-        Presence::Same => 0,
-        Presence::Arrived => 1,
-        Presence::Gone => 2,
-    });
-    write_class(&mut w, mark.class);
-    w.flag(mark.own).flag(mark.flags.is_some());
-    if let Some(flags) = &mark.flags {
-        write_flags(&mut w, flags);
-    }
-    w.finish()
-}
-
-fn read_mark(row: &[u8]) -> Option<Mark> {
-    let mut r = Reader::version(row, VERSION)?;
-    let presence = match r.number()? {
-        0 => Presence::Same,
-        1 => Presence::Arrived,
-        2 => Presence::Gone,
-        _ => return None,
-    };
-    let class = read_class(&mut r)?;
-    let own = r.flag()?;
-    let flags = if r.flag()? { Some(read_flags(&mut r)?) } else { None };
-    r.at_end().then_some(Mark { presence, flags, class, own })
 }
 
 fn offer_row(offer: &Offer) -> Vec<u8> {

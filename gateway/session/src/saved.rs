@@ -23,7 +23,7 @@ impl SessionLog {
         // What is not told cannot be saved, which also bounds it.
         let uids = UidSet::from_ranges(&told.view.intersect_ranges(uids)).unwrap_or_default();
         let saved = Saved { mailbox: selected.mailbox.clone(), uid_validity, uids };
-        self.saved = Some(saved).filter(|saved| !saved.uids.is_empty());
+        self.saved = Some(saved).filter(|saved| !saved.uids.is_empty()).map(Box::new);
     }
 
     /// What `$` holds: what was expunged since it was saved has left it.

@@ -6,6 +6,7 @@ mod flush;
 mod handset;
 mod http;
 mod lies;
+mod rows;
 mod saved;
 mod search;
 mod tcp;

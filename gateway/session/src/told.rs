@@ -136,6 +136,10 @@ impl Told {
 
     /// What may be told was told; `whole`: of every kind. True: nothing is withheld any more.
     pub(crate) fn release(&mut self, whole: bool) -> bool {
+        if self.marks.is_empty() {
+            // An emptied tree keeps a node with room for eleven marks (D16).
+            self.marks = BTreeMap::new();
+        }
         let waits = |(uid, mark): (&Uid, &Mark)| !whole || self.is_withheld(*uid, mark);
         let done = self.withheld_from.is_some() && !self.marks.iter().any(waits);
         if done {

@@ -69,7 +69,7 @@ impl SessionLog {
             return Vec::new();
         };
         if told.release(wanted == Wanted::ALL) {
-            self.dirty.told.insert(mailbox.clone());
+            self.dirty.told(&mailbox);
         }
         if told.marks.is_empty() && !told.repeat_exists {
             return Vec::new();
@@ -121,20 +121,20 @@ impl SessionLog {
 
     pub(super) fn record(&mut self, mailbox: &MailboxName, mut offer: Offer) {
         offer.position = self.advance();
-        self.dirty.told.insert(mailbox.clone());
+        self.dirty.told(mailbox);
         for (uid, _) in offer.appended.iter().chain(&offer.removed) {
             self.dirty.uid(mailbox, *uid);
         }
         for (uid, _, _) in &offer.flags {
-            self.dirty.marks.insert((mailbox.clone(), *uid));
+            self.dirty.mark(mailbox, *uid);
         }
-        self.dirty.offers.insert(offer.position);
+        self.dirty.offer(offer.position);
         match self.offers.back_mut() {
             // Without cursors nothing between two acknowledgements is ever addressed by itself: offers are merged, so that
             // hours of IDLE cost no more than the mailbox has messages. Mere flags are told again beyond a cursor's need rather
             // than kept apart, so that a FETCH of a thousand messages is one offer.
             Some(last) if last.mailbox == offer.mailbox && (!self.cursors || last.is_mere_flags()) => {
-                self.dirty.offers.insert(last.position);
+                self.dirty.offer(last.position);
                 last.merge(offer);
                 if !self.cursors {
                     last.forget_which_left();

@@ -5,6 +5,7 @@ use crate::mark::{Mark, Presence};
 use crate::offer::{BaselineKind, Offer};
 use pimap_types::ModSeq;
 use pimap_types::command::Cursor;
+use std::collections::VecDeque;
 
 /// A cursor that this log cannot have given, or reaches no further back than.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,16 +15,20 @@ impl SessionLog {
     /// The handset is known to have received everything up to `position`.
     pub fn acknowledge(&mut self, position: u64) {
         while let Some(offer) = self.offers.front().filter(|offer| offer.position <= position) {
-            self.dirty.offers.insert(offer.position);
+            self.dirty.offer(offer.position);
             self.offers.pop_front();
+        }
+        if self.offers.is_empty() {
+            // A handset waits longer than it works (D16).
+            self.offers = VecDeque::new();
         }
         let position = position.min(self.position);
         if position > self.acked {
             self.acked = position;
-            self.dirty.head = true;
+            self.dirty.head();
         }
         if self.requests.acknowledged(self.acked) {
-            self.dirty.requests = true;
+            self.dirty.requests();
         }
     }
 
@@ -51,8 +56,8 @@ impl SessionLog {
     /// Takes back every unacknowledged offer, newest first: what it told is untold again.
     fn roll_back(&mut self) {
         while let Some(offer) = self.offers.pop_back() {
-            self.dirty.offers.insert(offer.position);
-            self.dirty.head = true;
+            self.dirty.offer(offer.position);
+            self.dirty.head();
             self.selected = offer.selected_before.clone();
             // Whether the handset knows of what was saved last, nobody can tell.
             self.saved = None;
@@ -109,10 +114,10 @@ impl SessionLog {
         for (uid, flags, class) in offer.flags {
             if told.view.contains(uid) && !told.marks.contains_key(&uid) {
                 told.marks.insert(uid, Mark { flags: Some(flags), ..Mark::new(Presence::Same, class) });
-                self.dirty.marks.insert((mailbox.clone(), uid));
+                self.dirty.mark(&mailbox, uid);
             }
         }
-        self.dirty.told.insert(mailbox);
+        self.dirty.told(&mailbox);
     }
 
     /// Nothing proves that what was offered arrived, and nothing disproves it: what can be repeated harmlessly is repeated,
@@ -132,13 +137,13 @@ impl SessionLog {
         for offer in self.offers.iter_mut().rev() {
             let Some(mailbox) = &offer.mailbox else { continue };
             let Some(told) = self.mailboxes.get_mut(mailbox) else { continue };
-            self.dirty.offers.insert(offer.position);
-            self.dirty.told.insert(mailbox.clone());
+            self.dirty.offer(offer.position);
+            self.dirty.told(mailbox);
             told.repeat_exists |= !offer.appended.is_empty();
             for (uid, flags, class) in offer.flags.drain(..) {
                 if told.view.contains(uid) && !told.marks.contains_key(&uid) {
                     told.marks.insert(uid, Mark { flags: Some(flags), ..Mark::new(Presence::Same, class) });
-                    self.dirty.marks.insert((mailbox.clone(), uid));
+                    self.dirty.mark(mailbox, uid);
                 }
             }
         }
@@ -149,7 +154,7 @@ impl SessionLog {
     /// and this is not the same request again (E-3, F3); else what is unacknowledged is settled. Returns whether any mailbox
     /// went to RESYNC by it.
     pub fn request_begins(&mut self, body: Option<[u8; 32]>) -> bool {
-        let proves = match &self.last_request {
+        let proves = match self.last_request.as_deref() {
             // A body that was not seen whole before its first command has no name: it may be the other one, sent twice, and
             // whether it was seen whole can be a matter of packets.
             Some(LastRequest { body: Some(last), clean: true, .. }) => body.is_some_and(|body| body != *last),
@@ -166,8 +171,9 @@ impl SessionLog {
     /// Remembers the request whose response is about to be written, durably with what it offers: after a crash a library's
     /// repeat must not be taken for evidence.
     pub fn remember_request(&mut self, body: Option<[u8; 32]>) {
-        self.last_request = Some(LastRequest { body, clean: false, selected: self.selected.clone() });
-        self.dirty.head = true;
+        let selected = self.selected.clone();
+        self.last_request = Some(Box::new(LastRequest { body, clean: false, selected }));
+        self.dirty.head();
     }
 
     /// A request begins that presents no cursor. If it is the last one again, whoever repeats it never saw the answer and is
@@ -178,7 +184,7 @@ impl SessionLog {
         };
         let known = last.selected.clone().filter(|selected| self.mailboxes.contains_key(&selected.mailbox));
         self.selected = known;
-        self.dirty.head = true;
+        self.dirty.head();
     }
 
     /// A request begins with the cookie from before the last LOGIN: its sender never saw the answer to that, and is where it began.
@@ -193,7 +199,7 @@ impl SessionLog {
     pub fn response_written(&mut self) {
         if let Some(last) = self.last_request.as_mut().filter(|last| !last.clean) {
             last.clean = true;
-            self.dirty.head = true;
+            self.dirty.head();
         }
     }
 }

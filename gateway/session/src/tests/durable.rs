@@ -13,11 +13,11 @@ impl Rows {
     /// All rows of a log, whether they changed or not.
     pub fn all(log: &SessionLog) -> Self {
         let mut log = log.clone();
-        log.dirty.head = true;
-        log.dirty.requests = true;
-        log.dirty.told = log.mailboxes.keys().cloned().collect();
-        log.dirty.offers = log.offers.iter().map(|offer| offer.position).collect();
-        for (name, told) in log.mailboxes.clone().iter() {
+        log.dirty.head();
+        log.dirty.requests();
+        log.offers.iter().for_each(|offer| log.dirty.offer(offer.position));
+        for (name, told) in log.mailboxes.iter() {
+            log.dirty.told(name);
             log.dirty.view_dropped(name, told);
         }
         let mut rows = Self::default();
@@ -43,6 +43,17 @@ impl Rows {
     pub fn replace(&mut self, kind: u8, row: Vec<u8>) {
         let key = [PREFIX, &[kind]].concat();
         assert!(self.0.insert(key, row).is_some(), "there was none");
+    }
+
+    /// A row under the key given, as another version of the program left it.
+    pub fn put(&mut self, key: &[u8], row: Vec<u8>) {
+        self.0.insert([PREFIX, key].concat(), row);
+    }
+
+    /// The rows of a kind, by the rest of their keys.
+    pub fn of(&self, kind: u8) -> Vec<(&[u8], &[u8])> {
+        let rows = self.0.iter().map(|(key, row)| (&key[PREFIX.len()..], &row[..]));
+        rows.filter(|(key, _)| key[0] == kind).map(|(key, row)| (&key[1..], row)).collect()
     }
 
     /// Deletes a session.

@@ -146,7 +146,7 @@ impl World {
             let live = handset::set(state.live.keys().copied());
             log.mailboxes.insert(inbox(), Told::fresh(validity(), &live, 0));
             log.dirty.view_set(&inbox(), &live);
-            log.dirty.told.insert(inbox());
+            log.dirty.told(&inbox());
         }
         match request.command {
             Command::Login => handset::flush(&mut log, NOT_OWN, &mut lines),
@@ -220,7 +220,7 @@ impl World {
                 let told = log.mailboxes.get_mut(&inbox()).expect("selected");
                 if told.marks.get(&handset::uid(*n)).is_some_and(|mark| mark.flags.is_some()) {
                     told.marks.remove(&handset::uid(*n));
-                    log.dirty.marks.insert((inbox(), handset::uid(*n)));
+                    log.dirty.mark(&inbox(), handset::uid(*n));
                 }
             } else {
                 log.flags_told(&inbox(), handset::uid(*n));
