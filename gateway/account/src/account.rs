@@ -197,7 +197,7 @@ impl Account {
     /// UDP registrations kept with the devices, as [`Input::Registered`] brought them.
     pub fn registrations(&self) -> Vec<(DeviceId, Vec<u8>)> {
         let kept = self.devices.iter();
-        kept.filter_map(|(id, device)| Some((id.clone(), device.registration.clone()?))).collect()
+        kept.filter_map(|(id, device)| Some((id.clone(), device.registration.clone()?.into_vec()))).collect()
     }
 
     /// The account's key.
@@ -237,6 +237,12 @@ impl Account {
             .map(|(id, _)| Owner::Device(id.clone()))
             .chain(regular.map(|(id, _)| Owner::Regular(*id)))
             .collect()
+    }
+
+    /// A mail address, shared with a device that has it: most accounts have one.
+    pub(crate) fn shared_address(&self, address: &str) -> Arc<str> {
+        let known = self.devices.values().find(|device| *device.mail_address == *address);
+        known.map_or_else(|| Arc::from(address), |device| device.mail_address.clone())
     }
 
     pub(crate) fn write(&mut self, conn: ConnectionId, response: Response) {

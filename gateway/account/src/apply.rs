@@ -15,7 +15,7 @@ const LOSS_SUSPECT_MESSAGES: u64 = 20;
 
 impl Account {
     /// A mailbox's state as of one moment. False: it is to be confirmed by another synchronisation first (F53).
-    pub(crate) fn apply_synced(&mut self, mailbox: &MailboxName, synced: Synced) -> bool {
+    pub(crate) fn apply_synced(&mut self, mailbox: &MailboxName, mut synced: Synced) -> bool {
         let Some(mirror) = self.mirrors.get_mut(mailbox) else { return true };
         let replaced = mirror.uid_validity.is_some_and(|known| known != synced.uid_validity);
         if replaced {
@@ -26,7 +26,19 @@ impl Account {
             let overtaken = mirror.version != mirror.asked_version && mirror.uid_validity.is_some();
             mirror.sync_again |= overtaken && synced.highest_mod_seq.0 == 0;
         }
-        match synced.delta.clone() {
+        let nothing = Delta::Since { vanished: UidRanges::new(), changed: Vec::new() };
+        match std::mem::replace(&mut synced.delta, nothing) {
+            Delta::Flags { flags, facts } => {
+                let Some(mirror) = self.mirrors.get_mut(mailbox) else { return true };
+                let Some((uids, facts)) = mirror.completed(flags, facts) else {
+                    // Whatever was kept then: everything is asked for.
+                    mirror.facts = None;
+                    return false;
+                };
+                if !self.apply_full(mailbox, &synced, uids, facts) {
+                    return false;
+                }
+            }
             Delta::Full { uids, facts } => {
                 if !self.apply_full(mailbox, &synced, uids, facts) {
                     return false;
@@ -227,7 +239,7 @@ impl Account {
         self.dirty_mirrors.entry(mailbox.clone()).or_default().insert(UidSet::chunk_of(uid));
         for device in self.devices.values_mut() {
             if let Some(verdicts) = device.verdicts.get_mut(mailbox) {
-                verdicts.queue.insert(uid, now);
+                verdicts.await_more().queue.insert(uid, now);
             }
         }
         let change = whole_change(ChangeKind::Arrival);
@@ -241,7 +253,7 @@ impl Account {
         if let Some(Owner::Device(id)) = by
             && let Some(verdicts) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox))
         {
-            verdicts.own.insert(uid);
+            verdicts.await_more().own.insert(uid);
         }
         self.release_queue(mailbox);
     }
@@ -281,7 +293,7 @@ impl Account {
             let Some(verdicts) = self.devices.get(&id).and_then(|d| d.verdicts.get(mailbox)) else {
                 continue;
             };
-            if verdicts.queue.contains_key(&report.uid) {
+            if verdicts.awaited().queue.contains_key(&report.uid) {
                 continue;
             }
             let before = (verdicts.views(mirror, report.uid), verdicts.notifies(report.uid));

@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     pub(crate) entered: &'static str,
     /// The handset understands cursors.
     pub(crate) cursors: bool,
-    pub(crate) request: Option<RequestKey>,
+    pub(crate) request: Option<Box<RequestKey>>,
     /// Commands seen on it: names each within its request.
     pub(crate) commands: u32,
     /// The last of them was a `UID` form.

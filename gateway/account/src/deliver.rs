@@ -214,8 +214,8 @@ impl Account {
             device: id.clone(),
             channel: device.preferences.channel,
             format: device.preferences.format,
-            address: device.preferences.address.clone(),
-            mail_address: device.mail_address.clone(),
+            address: device.preferences.address.as_deref().map(str::to_owned),
+            mail_address: device.mail_address.as_ref().to_owned(),
             event_time: device.event_time,
         };
         self.outbox.push(Output::Wake(wake));

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// One device of the account.
 pub(crate) struct Device {
-    pub(crate) mail_address: String,
+    /// Shared with the account's other devices that have the same.
+    pub(crate) mail_address: Arc<str>,
     pub(crate) preferences: Preferences,
     /// Active filters by scope: view and notification. No entry: `ALL` and `NONE`.
     pub(crate) activations: BTreeMap<FilterScope, FilterNames>,
@@ -22,8 +23,8 @@ pub(crate) struct Device {
     /// It set a P-IMAP preference or filter, ever: IDLE is push-only (D15, F30).
     pub(crate) touched: bool,
     pub(crate) key: Option<Secret>,
-    pub(crate) notification_id: Option<String>,
-    pub(crate) registration: Option<Vec<u8>>,
+    pub(crate) notification_id: Option<Box<str>>,
+    pub(crate) registration: Option<Box<[u8]>>,
     pub(crate) session: Option<Box<SessionLog>>,
     /// SHA-256 of the current cookie and of the one before it, which lives until the current one is used (F16).
     pub(crate) cookies: [Option<[u8; 32]>; 2],
@@ -47,7 +48,7 @@ pub(crate) type FilterNames = (Option<Arc<str>>, Option<Arc<str>>);
 /// The preferences with one value (P-IMAP 5.2.2).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Preferences {
-    pub(crate) address: Option<String>,
+    pub(crate) address: Option<Box<str>>,
     pub(crate) channel: ChannelKind,
     pub(crate) inband_push: bool,
     pub(crate) format: OutbandFormat,
@@ -56,7 +57,7 @@ pub(crate) struct Preferences {
 }
 
 impl Device {
-    pub(crate) fn new(mail_address: String, now: Timestamp) -> Self {
+    pub(crate) fn new(mail_address: Arc<str>, now: Timestamp) -> Self {
         Self {
             mail_address,
             preferences: Preferences::default(),
@@ -151,3 +152,6 @@ impl Device {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,22 +16,27 @@ pub(crate) struct NamedFilter {
     pub(crate) filter: Arc<Filter>,
 }
 
+fn unnamed(filter: Filter) -> Arc<ActiveFilter> {
+    Arc::new(ActiveFilter { filter: Arc::new(filter), charset: None })
+}
+
 impl Account {
     /// A filter by its name, the system's ALL and NONE included; an unknown name (which cannot be activated) hides
     /// everything rather than showing what was meant to be hidden.
-    pub(crate) fn active_filter(&self, name: &str) -> ActiveFilter {
+    pub(crate) fn active_filter(&self, name: &str) -> Arc<ActiveFilter> {
         if let Some(filter) = Filter::system(name) {
             // Most devices have the same two: they share them.
-            static ALL: LazyLock<Arc<Filter>> = LazyLock::new(|| Arc::new(Filter::all()));
-            static NONE: LazyLock<Arc<Filter>> = LazyLock::new(|| Arc::new(Filter::none()));
+            static ALL: LazyLock<Arc<ActiveFilter>> = LazyLock::new(|| unnamed(Filter::all()));
+            static NONE: LazyLock<Arc<ActiveFilter>> = LazyLock::new(|| unnamed(Filter::none()));
             let shared = if filter.is_all() { &ALL } else { &NONE };
-            return ActiveFilter { filter: Arc::clone(shared), charset: None };
+            return Arc::clone(shared);
         }
         match self.filters.get(name) {
-            Some(named) => {
-                ActiveFilter { filter: named.filter.clone(), charset: named.criteria.charset.clone() }
-            }
-            None => ActiveFilter { filter: Arc::new(Filter::none()), charset: None },
+            Some(named) => Arc::new(ActiveFilter {
+                filter: named.filter.clone(),
+                charset: named.criteria.charset.clone(),
+            }),
+            None => unnamed(Filter::none()),
         }
     }
 

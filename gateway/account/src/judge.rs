@@ -22,15 +22,14 @@ impl Account {
                 if !verdicts.ready {
                     break;
                 }
-                let Some(uid) = verdicts.queue.keys().next().copied() else { break };
+                let Some(uid) = verdicts.awaited().queue.keys().next().copied() else { break };
                 let Some(after) = verdicts.judge(mirror, uid, today) else { break };
                 let flags = self.flags_of(mailbox, uid);
                 let Some(verdicts) = self.devices.get_mut(&id).and_then(|d| d.verdicts.get_mut(mailbox))
                 else {
                     break;
                 };
-                verdicts.queue.remove(&uid);
-                let own = verdicts.own.remove(uid);
+                let own = verdicts.is_judged(uid);
                 let event = Event { uid, flags: &flags, own, before: self.mod_seq_now(mailbox) };
                 self.change_verdict(&id, mailbox, &event, ChangeKind::Arrival, (false, false), after);
             }
@@ -56,13 +55,14 @@ impl Account {
         let Some(mirror) = self.mirrors.get(mailbox) else { return };
         let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else { return };
         let judged: Vec<(Uid, (bool, bool))> = verdicts
+            .awaited()
             .assumed
             .iter()
             .filter_map(|uid| Some((uid, verdicts.judge(mirror, uid, today)?)))
             .collect();
         for (uid, after) in judged {
             if let Some(v) = self.devices.get_mut(id).and_then(|d| d.verdicts.get_mut(mailbox)) {
-                v.assumed.remove(uid);
+                v.is_corrected(uid);
             }
             self.rejudged(id, mailbox, uid, after);
         }

@@ -198,7 +198,8 @@ impl Mirror {
     pub(crate) fn known(&self, facts_wanted: bool) -> Option<Known> {
         let everything = (facts_wanted && self.facts.is_none()) || self.loss_suspected;
         let uid_validity = self.uid_validity.filter(|_| !everything)?;
-        Some(Known { uid_validity, highest_mod_seq: self.highest, uids: self.uids.to_ranges() })
+        let facts = self.facts.as_ref().is_some_and(|kept| kept.len() == self.uids.len() as usize);
+        Some(Known { uid_validity, highest_mod_seq: self.highest, uids: self.uids.to_ranges(), facts })
     }
 
     /// A synchronisation is asked for.
@@ -233,6 +234,25 @@ impl Mirror {
             let MessageFacts { flags, internal_date, size, .. } = facts.clone();
             kept.insert(facts.uid, Facts { flags, internal_date, size });
         }
+    }
+
+    /// Everything that is there, where flags of what is kept and facts of the rest were told. `None`: something is not kept.
+    pub(crate) fn completed(
+        &self,
+        flags: Vec<(Uid, Flags)>,
+        new: Vec<MessageFacts>,
+    ) -> Option<(UidRanges, Vec<MessageFacts>)> {
+        let kept = self.facts.as_ref()?;
+        // What has gone since it was asked for is kept no more, and is not there.
+        let there = flags.into_iter().filter(|(uid, _)| !self.gone_since.contains(*uid));
+        let whole = |(uid, flags): (Uid, Flags)| {
+            let Facts { internal_date, size, .. } = *kept.get(&uid)?;
+            Some(MessageFacts { uid, flags, internal_date, size, mod_seq: ModSeq(0) })
+        };
+        let mut facts: Vec<MessageFacts> = there.map(whole).collect::<Option<_>>()?;
+        facts.extend(new);
+        facts.sort_unstable_by_key(|facts| facts.uid);
+        Some((UidRanges::from_uids(facts.iter().map(|facts| facts.uid)), facts))
     }
 
     /// Whether a flag report says anything new (F35): its MODSEQ is above what was applied; without MODSEQ, its flags

@@ -63,6 +63,7 @@ impl Account {
             return self.refuse(open.conn, &tag, Code::word("LIMIT"), "too many devices");
         }
         let now = self.now;
+        let mail_address = self.shared_address(&mail_address);
         if !self.devices.contains_key(&id) {
             self.devices.insert(id.clone(), Box::new(Device::new(mail_address.clone(), now)));
             self.outbox.index(IndexChange { key: IndexKey::Device(id.clone()), present: true });
@@ -488,7 +489,7 @@ fn connection(open: &Open, owner: Owner, account: &Account) -> Connection {
             OpenBy::Cookie(_) | OpenBy::SessionId(_) => "LOGIN",
         },
         cursors: open.cursors || open.presented.is_some(),
-        request: open.request,
+        request: open.request.map(Box::new),
         commands: 0,
         by_uid: false,
         pipelined: false,

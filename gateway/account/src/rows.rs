@@ -77,6 +77,7 @@ impl Account {
         } else if let Some(id) = key.strip_prefix(b"d/") {
             let mut device = read_device(row)?;
             let id = device_id(id)?;
+            device.mail_address = self.shared_address(&device.mail_address);
             device.key = self.devices.remove(&id).and_then(|known| known.key);
             self.devices.insert(id, Box::new(device));
         } else if let Some(id) = key.strip_prefix(b"secret/key/") {
@@ -212,7 +213,7 @@ impl Account {
     /// A device proved its key by HELLO.
     pub(crate) fn registered(&mut self, id: &DeviceId, registration: Vec<u8>) {
         let Some(device) = self.devices.get_mut(id) else { return };
-        device.registration = Some(registration);
+        device.registration = Some(registration.into_boxed_slice());
         self.dirty_devices.insert(id.clone());
         // HELLO says where the device is; what it has missed it learns by coming back. A wake-up that was under way goes on.
         self.outbox.push(Output::Count(Count::Command("HELLO", "ok")));
@@ -312,8 +313,8 @@ fn device_row(device: &Device) -> Vec<u8> {
 
 fn read_device(row: &[u8]) -> Option<Device> {
     let mut r = Reader::version(row, VERSION)?;
-    let mut device = Device::new(r.text()?.to_owned(), Timestamp(0));
-    device.preferences.address = r.optional_text()?.map(str::to_owned);
+    let mut device = Device::new(Arc::from(r.text()?), Timestamp(0));
+    device.preferences.address = r.optional_text()?.map(Box::from);
     device.preferences.channel = ChannelKind::parse(r.text()?)?;
     device.preferences.inband_push = r.flag()?;
     device.preferences.format = if r.flag()? { OutbandFormat::Extended } else { OutbandFormat::Emn };
@@ -321,9 +322,9 @@ fn read_device(row: &[u8]) -> Option<Device> {
     device.preferences.event_filter =
         [EventFilter::All, EventFilter::New, EventFilter::None].into_iter().find(|f| f.as_str() == word)?;
     device.touched = r.flag()?;
-    device.notification_id = r.optional_text()?.map(str::to_owned);
+    device.notification_id = r.optional_text()?.map(Box::from);
     let registration = r.bytes()?;
-    device.registration = (!registration.is_empty()).then(|| registration.to_vec());
+    device.registration = (!registration.is_empty()).then(|| Box::from(registration));
     for cookie in &mut device.cookies {
         let hash = r.bytes()?;
         *cookie = if hash.is_empty() { None } else { Some(hash.try_into().ok()?) };

@@ -47,7 +47,11 @@ impl Account {
         let Some(verdicts) = self.devices.get(id).and_then(|d| d.verdicts.get(mailbox)) else {
             return Readiness::Waiting;
         };
-        if verdicts.ready && verdicts.queue.is_empty() { Readiness::Ready } else { Readiness::Waiting }
+        if verdicts.ready && verdicts.awaited().queue.is_empty() {
+            Readiness::Ready
+        } else {
+            Readiness::Waiting
+        }
     }
 
     /// The live view of an owner; `None` while its verdicts are not all there.

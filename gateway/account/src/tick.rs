@@ -65,7 +65,7 @@ impl Account {
             let judged: Vec<(Uid, (bool, bool))> = mirror
                 .uids
                 .iter()
-                .filter(|uid| !verdicts.queue.contains_key(uid))
+                .filter(|uid| !verdicts.awaited().queue.contains_key(uid))
                 .filter_map(|uid| Some((uid, verdicts.judge(mirror, uid, today)?)))
                 .collect();
             for (uid, after) in judged {
@@ -80,13 +80,8 @@ impl Account {
         let mut late: Vec<(DeviceId, MailboxName, Uid)> = Vec::new();
         for (id, device) in &mut self.devices {
             for (mailbox, verdicts) in device.verdicts.iter_mut().filter(|(_, v)| v.ready) {
-                while let Some(entry) = verdicts.queue.first_entry() {
-                    if now.since_ms(*entry.get()) < VERDICT_LATE_MS {
-                        break;
-                    }
-                    let uid = *entry.key();
-                    entry.remove();
-                    verdicts.assumed.insert(uid);
+                while let Some(uid) = verdicts.take_late(|since| now.since_ms(since) >= VERDICT_LATE_MS) {
+                    verdicts.await_more().assumed.insert(uid);
                     verdicts.record(uid, true, false);
                     late.push((id.clone(), mailbox.clone(), uid));
                 }

@@ -72,8 +72,8 @@ fn nameless(uid: Uid) -> MessageFacts {
 /// One device's verdicts on one mailbox.
 #[derive(Clone)]
 pub(crate) struct Verdicts {
-    pub(crate) view: ActiveFilter,
-    pub(crate) notification: ActiveFilter,
+    pub(crate) view: Arc<ActiveFilter>,
+    pub(crate) notification: Arc<ActiveFilter>,
     /// Members of the mobile repository; unused while the view filter is trivial.
     pub(crate) in_view: UidSet,
     /// Messages that pass the notification filter; unused while it is trivial.
@@ -82,16 +82,27 @@ pub(crate) struct Verdicts {
     pub(crate) ready: bool,
     /// It had, under these very filters, whenever that was last: the members are those of before what is judged anew.
     pub(crate) judged: bool,
-    /// Arrivals whose verdict is awaited, and since when.
+    /// What is awaited; nothing, most of the time (D16).
+    awaited: Option<Box<Awaited>>,
+}
+
+/// Arrivals whose verdicts are not there.
+#[derive(Clone)]
+pub(crate) struct Awaited {
+    /// Those whose verdict is awaited, and since when.
     pub(crate) queue: BTreeMap<Uid, Timestamp>,
     /// Taken into the view because their verdict was late.
     pub(crate) assumed: UidSet,
-    /// Arrivals in `queue` that the device's own commands caused.
+    /// Those in `queue` that the device's own commands caused.
     pub(crate) own: UidSet,
 }
 
+impl Awaited {
+    const NOTHING: Self = Self { queue: BTreeMap::new(), assumed: UidSet::new(), own: UidSet::new() };
+}
+
 impl Verdicts {
-    pub(crate) fn new(view: ActiveFilter, notification: ActiveFilter) -> Self {
+    pub(crate) fn new(view: Arc<ActiveFilter>, notification: Arc<ActiveFilter>) -> Self {
         Self {
             view,
             notification,
@@ -99,14 +110,56 @@ impl Verdicts {
             notified: UidSet::new(),
             ready: false,
             judged: false,
-            queue: BTreeMap::new(),
-            assumed: UidSet::new(),
-            own: UidSet::new(),
+            awaited: None,
         }
     }
 
+    /// What is awaited.
+    pub(crate) fn awaited(&self) -> &Awaited {
+        static NOTHING: Awaited = Awaited::NOTHING;
+        self.awaited.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// Whether room is held for what is awaited.
+    #[cfg(test)]
+    pub(crate) fn awaits(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// What is awaited, to be added to.
+    pub(crate) fn await_more(&mut self) -> &mut Awaited {
+        self.awaited.get_or_insert_with(|| Box::new(Awaited::NOTHING))
+    }
+
+    /// Takes the first out of the queue if it is awaited for too long.
+    pub(crate) fn take_late(&mut self, is_late: impl Fn(Timestamp) -> bool) -> Option<Uid> {
+        let entry = self.awaited.as_mut()?.queue.first_entry().filter(|entry| is_late(*entry.get()))?;
+        Some(entry.remove_entry().0)
+    }
+
+    /// A message of the queue got its verdict. True: the device's own command had brought it.
+    pub(crate) fn is_judged(&mut self, uid: Uid) -> bool {
+        let Some(awaited) = &mut self.awaited else { return false };
+        awaited.queue.remove(&uid);
+        let own = awaited.own.remove(uid);
+        self.await_less();
+        own
+    }
+
+    /// A message that was taken into the view got its verdict.
+    pub(crate) fn is_corrected(&mut self, uid: Uid) {
+        if let Some(awaited) = &mut self.awaited {
+            awaited.assumed.remove(uid);
+        }
+        self.await_less();
+    }
+
+    fn await_less(&mut self) {
+        self.awaited.take_if(|a| a.queue.is_empty() && a.assumed.is_empty() && a.own.is_empty());
+    }
+
     pub(crate) fn filters(&self) -> [&ActiveFilter; 2] {
-        [&self.view, &self.notification]
+        [&*self.view, &*self.notification]
     }
 
     pub(crate) fn needs_facts(&self) -> bool {
@@ -115,7 +168,7 @@ impl Verdicts {
 
     pub(crate) fn views(&self, mirror: &Mirror, uid: Uid) -> bool {
         if self.view.filter.is_all() {
-            return mirror.uids.contains(uid) && !self.queue.contains_key(&uid);
+            return mirror.uids.contains(uid) && !self.awaited().queue.contains_key(&uid);
         }
         !self.view.filter.is_none() && self.in_view.contains(uid)
     }
@@ -180,8 +233,11 @@ impl Verdicts {
     pub(crate) fn forget(&mut self, uid: Uid) {
         self.in_view.remove(uid);
         self.notified.remove(uid);
-        self.queue.remove(&uid);
-        self.assumed.remove(uid);
+        if let Some(awaited) = &mut self.awaited {
+            awaited.queue.remove(&uid);
+            awaited.assumed.remove(uid);
+        }
+        self.await_less();
     }
 
     /// The live view of the device.
@@ -190,11 +246,12 @@ impl Verdicts {
         if !self.view.filter.is_all() {
             return Cow::Borrowed(&self.in_view);
         }
-        if self.queue.is_empty() {
+        let queue = &self.awaited().queue;
+        if queue.is_empty() {
             return Cow::Borrowed(&mirror.uids);
         }
         let mut live = mirror.uids.clone();
-        for uid in self.queue.keys() {
+        for uid in queue.keys() {
             live.remove(*uid);
         }
         Cow::Owned(live)

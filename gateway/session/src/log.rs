@@ -147,7 +147,7 @@ impl SessionLog {
         if self.cursors {
             self.cursors = false;
             self.incarnation = incarnation;
-            self.dirty.head = true;
+            self.dirty.head();
         }
     }
 

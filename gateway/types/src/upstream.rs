@@ -37,6 +37,8 @@ pub struct Known {
     pub highest_mod_seq: ModSeq,
     /// All UIDs known, for the difference where upstream has no QRESYNC.
     pub uids: UidRanges,
+    /// Dates and sizes of all of them are kept: they need not be told again.
+    pub facts: bool,
 }
 
 /// A question or order for upstream.
@@ -236,6 +238,14 @@ pub enum Delta {
         /// All UIDs.
         uids: UidRanges,
         /// Facts, ascending.
+        facts: Vec<MessageFacts>,
+    },
+    /// The mailbox holds exactly these. Of those whose facts are kept ([`Known::facts`]) only the flags are told: dates and sizes
+    /// never change (RFC 3501 2.3.3, 2.3.4).
+    Flags {
+        /// Flags of known messages, ascending.
+        flags: Vec<(Uid, Flags)>,
+        /// Facts of the others, ascending.
         facts: Vec<MessageFacts>,
     },
     /// Since what was known: gone, and changed or new with their facts.

@@ -89,7 +89,12 @@ async fn what_is_announced_is_switched_on_and_nothing_else() {
     // Announced and not confirmed: not relied upon.
     let fake = Fake::start(ALL, |_, _, _| Answer::Default).await;
     let account = quiet_account(at_port(fake.port), "joe");
-    let known = Known { uid_validity: here().uid_validity, highest_mod_seq: ModSeq(9), uids: set(&[(1, 3)]) };
+    let known = Known {
+        uid_validity: here().uid_validity,
+        highest_mod_seq: ModSeq(9),
+        uids: set(&[(1, 3)]),
+        facts: false,
+    };
     let request = UpstreamRequest::Sync { mailbox: inbox(), known: Some(known), facts: false };
     ask(&account, request).await;
     assert!(!commands(&fake).iter().any(|c| c.contains("(QRESYNC")), "{:#?}", fake.log());
@@ -221,8 +226,12 @@ async fn catching_up_says_what_is_known() {
     ];
     let fake = rich(ALL, EXAMINE).await;
     let account = quiet_account(at_port(fake.port), "joe");
-    let known =
-        Known { uid_validity: here().uid_validity, highest_mod_seq: ModSeq(12), uids: set(&[(1, 5)]) };
+    let known = Known {
+        uid_validity: here().uid_validity,
+        highest_mod_seq: ModSeq(12),
+        uids: set(&[(1, 5)]),
+        facts: false,
+    };
     let synced = sync(&account, "INBOX", Some(known), false).await;
     assert!(commands(&fake).contains(&"EXAMINE \"INBOX\" (QRESYNC (7 12))".to_owned()), "{:#?}", fake.log());
     assert_eq!((synced.highest_mod_seq, synced.messages), (ModSeq(40), 3));
@@ -243,8 +252,12 @@ async fn without_mod_sequences_everything_is_looked_at() {
     ];
     let fake = rich("ENABLE CONDSTORE QRESYNC", EXAMINE).await;
     let account = quiet_account(at_port(fake.port), "joe");
-    let known =
-        Known { uid_validity: here().uid_validity, highest_mod_seq: ModSeq(12), uids: set(&[(1, 5)]) };
+    let known = Known {
+        uid_validity: here().uid_validity,
+        highest_mod_seq: ModSeq(12),
+        uids: set(&[(1, 5)]),
+        facts: false,
+    };
     let synced = sync(&account, "INBOX", Some(known), false).await;
     assert_eq!(synced.highest_mod_seq, ModSeq(0));
     assert_eq!(synced.delta, Delta::Full { uids: set(&[(1, 3)]), facts: vec![] });
@@ -302,7 +315,8 @@ async fn new_messages_are_asked_for_before_those_that_are_known() {
     .await;
     let account = quiet_account(at_port(fake.port), "joe");
     let uid_validity = UidValidity::new(7).expect("not zero");
-    let known = Known { uid_validity, highest_mod_seq: ModSeq(0), uids: set(&[(2, 3), (5, 5)]) };
+    let known =
+        Known { uid_validity, highest_mod_seq: ModSeq(0), uids: set(&[(2, 3), (5, 5)]), facts: false };
     let synced = sync(&account, "INBOX", Some(known), true).await;
     let Delta::Full { uids: all, facts } = &synced.delta else { panic!("{synced:?}") };
     assert_eq!((all, uids(facts)), (&set(&[(2, 2), (5, 5), (9, 9)]), vec![2, 5, 9]));

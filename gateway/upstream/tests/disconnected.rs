@@ -33,7 +33,12 @@ fn here() -> MailboxAt {
 }
 
 fn known_before() -> Known {
-    Known { uid_validity: here().uid_validity, highest_mod_seq: ModSeq(12), uids: set(&[(1, 5)]) }
+    Known {
+        uid_validity: here().uid_validity,
+        highest_mod_seq: ModSeq(12),
+        uids: set(&[(1, 5)]),
+        facts: false,
+    }
 }
 
 /// A server whose mailboxes are opened with these lines.

@@ -265,7 +265,7 @@ async fn a_mailbox_that_looks_empty_is_looked_at_twice() {
     .await;
     let account = quiet_account(at_port(fake.port), "joe");
     let uid_validity = UidValidity::new(7).expect("not zero");
-    let known = Known { uid_validity, highest_mod_seq: ModSeq(0), uids: set(&[(1, 60)]) };
+    let known = Known { uid_validity, highest_mod_seq: ModSeq(0), uids: set(&[(1, 60)]), facts: false };
     let synced = sync(&account, "INBOX", Some(known), false).await;
     assert_eq!(synced.delta, Delta::Full { uids: set(&[(1, 60)]), facts: vec![] });
     let examined: Vec<String> = fake.log().into_iter().filter(|l| l.contains("EXAMINE")).collect();

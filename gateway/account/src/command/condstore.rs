@@ -141,7 +141,7 @@ impl Account {
         }
         let Owner::Device(id) = owner else { return gone };
         let verdicts = self.devices.get(id).and_then(|device| device.verdicts.get(mailbox));
-        match verdicts.and_then(|verdicts| verdicts.queue.first_key_value()) {
+        match verdicts.and_then(|verdicts| verdicts.awaited().queue.first_key_value()) {
             // Whether this one will be visible is not known yet, and no handset has seen it or any after it. Leaving out it alone would
             // show that it is there.
             Some((undecided, _)) => below(&gone, undecided.get()),

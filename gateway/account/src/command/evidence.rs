@@ -32,7 +32,9 @@ impl Account {
     pub(super) fn answer_repeat(&mut self, conn: ConnectionId) -> bool {
         let now = self.now;
         let Some(c) = self.connections.get(&conn) else { return true };
-        let (Some(key), Some(running)) = (c.request, c.running.as_ref()) else { return false };
+        let (Some(key), Some(running)) = (c.request.as_deref().copied(), c.running.as_ref()) else {
+            return false;
+        };
         let Task::Command(command) = &running.task else { return false };
         if !is_remembered(command) {
             return false;

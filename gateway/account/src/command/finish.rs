@@ -136,7 +136,7 @@ impl Account {
     /// name the intent is recorded before the effect (F45).
     pub(crate) fn intend(&mut self, conn: ConnectionId, running: &mut Running) {
         let Some(c) = self.connections.get(&conn) else { return };
-        let (request, owner, now) = (c.request, c.owner.clone(), self.now);
+        let (request, owner, now) = (c.request.as_deref().copied(), c.owner.clone(), self.now);
         running.intended = matches!(owner, Owner::Device(_));
         if let (Some(key), Some(session)) = (request, self.session_mut(&owner)) {
             session.remember_intent(key, running.index, now);
@@ -152,7 +152,10 @@ impl Account {
         text: &str,
     ) {
         let Some(c) = self.connections.get(&conn) else { return };
-        let (Some(key), owner, true) = (c.request, c.owner.clone(), running.intended) else { return };
+        let (Some(key), owner, true) = (c.request.as_deref().copied(), c.owner.clone(), running.intended)
+        else {
+            return;
+        };
         // An outcome in doubt stays an intent: a repeat is told the same.
         if matches!(code, Some(Code::Word(word)) if word == "PIMAPINDOUBT") {
             return;

@@ -31,7 +31,7 @@ impl Account {
                 if !fits(preferences.channel, address) {
                     return no("CANNOT", "not an address of the outband channel");
                 }
-                preferences.address = (!address.is_empty()).then(|| address.clone());
+                preferences.address = (!address.is_empty()).then(|| address.clone().into_boxed_str());
             }
             PreferenceSetting::OutbandChannel(channel) => {
                 if *channel != ChannelKind::None && !channels.contains(channel) {
@@ -101,9 +101,10 @@ impl Account {
         let word = |w: &'static str| PreferenceValue::Word(w.into());
         for name in names {
             let value = match name {
-                PreferenceName::OutbandAddress => {
-                    p.address.clone().map_or(PreferenceValue::Nil, PreferenceValue::Text)
-                }
+                PreferenceName::OutbandAddress => p
+                    .address
+                    .clone()
+                    .map_or(PreferenceValue::Nil, |address| PreferenceValue::Text(address.into())),
                 PreferenceName::OutbandChannel => word(p.channel.as_str()),
                 PreferenceName::InbandNewFormat => PreferenceValue::Items(p.new_format.as_str().into()),
                 PreferenceName::InbandPush => word(if p.inband_push { "ON" } else { "OFF" }),

@@ -31,7 +31,7 @@ impl Account {
         }
         if let Some(text) = notification_id {
             if let Some(d) = self.devices.get_mut(&id) {
-                d.notification_id = Some(text.to_owned());
+                d.notification_id = Some(Box::from(text));
             }
             self.dirty_devices.insert(id.clone());
         }

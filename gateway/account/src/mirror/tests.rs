@@ -72,3 +72,39 @@ fn a_refusal_is_final_by_its_code() {
     atom.learn(&ranges(&[(1, 10)]), 10, &ranges(&[]));
     assert!(!atom.is_final(None));
 }
+
+/// A mirror that keeps facts of messages 1 to 3.
+fn kept() -> Mirror {
+    let mut mirror = Mirror::new(ModSeqs::starting(1));
+    mirror.uid_validity = UidValidity::new(7);
+    mirror.uids.insert_ranges(&ranges(&[(1, 3)])).expect("few");
+    mirror.facts = Some(BTreeMap::new());
+    for n in 1..=3 {
+        mirror.keep(&facts(n, Flags::default()));
+    }
+    mirror
+}
+
+fn facts(n: u32, flags: Flags) -> MessageFacts {
+    MessageFacts { uid: uid(n), flags, internal_date: Date(5), size: n, mod_seq: ModSeq(0) }
+}
+
+/// Of what is kept flags alone are told; what has gone since then is not there, and what is not kept cannot be made up.
+#[test]
+fn flags_are_completed_by_what_is_kept() {
+    let mut mirror = kept();
+    assert!(mirror.known(true).is_some_and(|known| known.facts));
+    mirror.asked(Ticket(1), 1);
+    let seen = Flags::new([pimap_types::Flag::Seen]);
+    let told = vec![(uid(1), seen.clone()), (uid(3), Flags::default())];
+    let (uids, whole) =
+        mirror.completed(told.clone(), vec![facts(9, Flags::default())]).expect("all is kept");
+    assert_eq!(uids, ranges(&[(1, 1), (3, 3), (9, 9)]));
+    assert_eq!(whole, [facts(1, seen.clone()), facts(3, Flags::default()), facts(9, Flags::default())]);
+    // It went while the question was under way, and its facts with it.
+    mirror.facts.as_mut().expect("kept").remove(&uid(3));
+    assert_eq!(mirror.completed(told.clone(), Vec::new()), None);
+    mirror.gone_since.insert(uid(3));
+    assert_eq!(mirror.completed(told, Vec::new()).expect("all is kept").1, [facts(1, seen)]);
+    assert!(mirror.known(true).is_some_and(|known| !known.facts), "not of all");
+}

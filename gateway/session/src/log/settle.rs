@@ -192,7 +192,7 @@ impl SessionLog {
         let Some(last) = &self.last_request else { return };
         let known = last.selected.clone().filter(|selected| self.mailboxes.contains_key(&selected.mailbox));
         self.selected = known;
-        self.dirty.head = true;
+        self.dirty.head();
     }
 
     /// The response to the last request was written whole and without error.

@@ -38,12 +38,33 @@ pub(crate) async fn facts_of(
     changed_since: Option<pimap_types::ModSeq>,
 ) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
     let items = FetchArgument::Facts { mod_seq: connection.condstore || connection.capabilities.condstore };
+    told_of(connection, uids, items, |facts| whole_facts(facts).is_some(), wanted, changed_since).await
+}
+
+/// Flags of messages; nothing is said of what else facts are.
+pub(super) async fn flags_of(
+    connection: &mut Connection,
+    uids: &UidRanges,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    let items = FetchArgument::Asked(&[FetchItem::Uid, FetchItem::Flags]);
+    let whole = |facts: &FetchFacts| facts.flags.is_some();
+    told_of(connection, UidsArgument::Set(uids), items, whole, Some(uids), None).await
+}
+
+/// What one FETCH of these items says of messages; `whole`: whether that is all of a message.
+async fn told_of(
+    connection: &mut Connection,
+    uids: UidsArgument<'_>,
+    items: FetchArgument<'_>,
+    whole: fn(&FetchFacts) -> bool,
+    wanted: Option<&UidRanges>,
+    changed_since: Option<pimap_types::ModSeq>,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
     let everything = UidRanges::from_pairs([(1, u32::MAX)]);
     let answered = wanted.unwrap_or(&everything);
     let mut collected =
         fetched(connection, &Request::UidFetch { uids, items, changed_since }, answered).await?;
     let mine = |uid: &Uid| wanted.is_none_or(|w| w.contains(*uid));
-    let whole = |f: &FetchFacts| whole_facts(f).is_some();
     let lacking = collected.fetched.iter().filter(|(uid, f)| mine(uid) && !whole(f)).map(|(uid, _)| *uid);
     let lacking = UidRanges::from_uids(lacking);
     // A server that leaves items out is asked once more; what it still does not say is taken as nothing, so that

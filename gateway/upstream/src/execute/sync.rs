@@ -5,7 +5,7 @@
 //! (F53).
 
 use super::open::{plain, select};
-use super::read::{all_uids, facts_of, fetch_facts};
+use super::read::{all_uids, facts_of, fetch_facts, flags_of};
 use crate::connection::{Connection, Selected};
 use crate::fault::Fault;
 use crate::machine::collect::Collected;
@@ -61,6 +61,10 @@ fn synced(opened: &Collected, delta: Delta) -> Option<Synced> {
     let (messages, largest) = match &delta {
         Delta::Full { uids, .. } => {
             (u32::try_from(uids.len()).unwrap_or(u32::MAX), uids.ranges().last().map(|r| r.1))
+        }
+        Delta::Flags { flags, facts } => {
+            let largest = flags.last().map(|(uid, _)| uid.get()).max(facts.last().map(|f| f.uid.get()));
+            (u32::try_from(flags.len() + facts.len()).unwrap_or(u32::MAX), largest)
         }
         Delta::Since { changed, .. } => (opened.exists.unwrap_or(0), changed.last().map(|f| f.uid.get())),
     };
@@ -123,15 +127,56 @@ async fn in_full(
         let uids = all_uids_twice(pool, connection, known, opened).await?;
         return Ok(Delta::Full { uids, facts: Vec::new() });
     }
-    // The last of those that are known (imap-disc 4.3.1).
-    let last = known.and_then(|known| known.uids.ranges().last()).map(|range| range.1);
-    let mut all = all_facts(connection, last).await?;
-    if suspicious(known, &UidRanges::from_uids(all.keys().copied())) {
-        afresh(pool, connection).await?;
-        all = all_facts(connection, last).await?;
+    if let Some(known) = known.filter(|known| known.facts)
+        && let Some(delta) = by_flags(pool, connection, known).await?
+    {
+        return Ok(delta);
     }
+    let all = all_twice(pool, connection, known, Items::Facts).await?;
     let uids = UidRanges::from_uids(all.keys().copied());
     Ok(Delta::Full { uids, facts: all.into_values().collect() })
+}
+
+/// Facts of new messages, and of the known ones flags alone: their dates and sizes would be most of what a poor server has to say each
+/// time. `None`: not all of them could be had so.
+async fn by_flags(pool: &Pool, connection: &mut Connection, known: &Known) -> Result<Option<Delta>, Fault> {
+    let all = all_twice(pool, connection, Some(known), Items::Flags).await?;
+    let last = known.uids.ranges().last().map_or(0, |range| range.1);
+    let (old, new): (Vec<_>, Vec<_>) = all.into_values().partition(|message| message.uid.get() <= last);
+    // A message that came back under its UID, or from wherever it was (F53).
+    let back = subtract(&UidRanges::from_uids(old.iter().map(|message| message.uid)), &known.uids);
+    let mut facts: Vec<MessageFacts> = fetch_facts(connection, &back).await?.into_values().collect();
+    if facts.len() as u64 != back.len() {
+        return Ok(None);
+    }
+    facts.extend(new);
+    let old = old.into_iter().filter(|message| !back.contains(message.uid));
+    Ok(Some(Delta::Flags { flags: old.map(|message| (message.uid, message.flags)).collect(), facts }))
+}
+
+/// What is asked of the messages up to the last one that is known.
+#[derive(Clone, Copy)]
+pub(super) enum Items {
+    Facts,
+    /// Flags alone.
+    Flags,
+}
+
+/// All messages; asked again on a new connection if the answer makes too much disappear.
+async fn all_twice(
+    pool: &Pool,
+    connection: &mut Connection,
+    known: Option<&Known>,
+    items: Items,
+) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
+    // The last of those that are known (imap-disc 4.3.1).
+    let last = known.and_then(|known| known.uids.ranges().last()).map(|range| range.1);
+    let all = all_facts(connection, last, items).await?;
+    if !suspicious(known, &UidRanges::from_uids(all.keys().copied())) {
+        return Ok(all);
+    }
+    afresh(pool, connection).await?;
+    all_facts(connection, last, items).await
 }
 
 /// Looks at a mailbox of which fewer messages are named than there are said to be, before that is believed.
@@ -143,6 +188,7 @@ const LOOKS_MAX: usize = 4;
 pub(super) async fn all_facts(
     connection: &mut Connection,
     last: Option<u32>,
+    items: Items,
 ) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
     let mut before = None;
     for _ in 0..LOOKS_MAX {
@@ -151,7 +197,7 @@ pub(super) async fn all_facts(
         if exists == 0 {
             return Ok(BTreeMap::new());
         }
-        let facts = facts_in_order(connection, last).await?;
+        let facts = facts_in_order(connection, last, items).await?;
         // What was expunged meanwhile has been counted off.
         let exists = connection.selected.as_ref().map_or(0, |s| s.exists);
         let same = before.as_ref() == Some(&facts) && !facts.is_empty();
@@ -169,6 +215,7 @@ pub(super) async fn all_facts(
 async fn facts_in_order(
     connection: &mut Connection,
     last: Option<u32>,
+    items: Items,
 ) -> Result<BTreeMap<Uid, MessageFacts>, Fault> {
     let Some((last, next)) = last.and_then(|last| Some((last, last.checked_add(1)?))) else {
         return facts_of(connection, UidsArgument::From(1), None, None).await;
@@ -177,7 +224,10 @@ async fn facts_in_order(
     // `n:*` names the last message also where that is below n (RFC 3501 6.4.8).
     facts.retain(|uid, _| uid.get() > last);
     let old = UidRanges::from_pairs([(1, last)]);
-    facts.extend(facts_of(connection, UidsArgument::Set(&old), Some(&old), None).await?);
+    facts.extend(match items {
+        Items::Facts => facts_of(connection, UidsArgument::Set(&old), Some(&old), None).await?,
+        Items::Flags => flags_of(connection, &old).await?,
+    });
     Ok(facts)
 }
 

@@ -52,6 +52,6 @@ pub(super) async fn search(
         }
         answers.push(collected.found());
     }
-    let facts = sync::all_facts(connection, None).await?;
+    let facts = sync::all_facts(connection, None, sync::Items::Facts).await?;
     Ok(Ok(Terms::found(key, answers, &facts)))
 }

@@ -80,7 +80,12 @@ pub async fn sync(account: &AccountUpstream, mailbox: &str, known: Option<Known>
 
 pub fn known(synced: &Synced) -> Known {
     let Delta::Full { uids, .. } = &synced.delta else { panic!("not in full") };
-    Known { uid_validity: synced.uid_validity, highest_mod_seq: synced.highest_mod_seq, uids: uids.clone() }
+    Known {
+        uid_validity: synced.uid_validity,
+        highest_mod_seq: synced.highest_mod_seq,
+        uids: uids.clone(),
+        facts: false,
+    }
 }
 
 pub fn at(mailbox: &str, synced: &Synced, at_least: u64) -> MailboxAt {

@@ -140,16 +140,20 @@ impl Upstream {
     ) -> Result<Data, UpstreamFault> {
         let state = self.mail.readable(mailbox)?;
         let mod_seqs = self.traits.mod_seqs;
-        let delta = match known
-            .filter(|k| k.uid_validity == state.uid_validity && mod_seqs && k.highest_mod_seq.0 > 0)
-        {
-            Some(known) => Delta::Since {
+        let delta = match known.filter(|k| k.uid_validity == state.uid_validity) {
+            // Of what is known flags alone, as from a server without mod-sequences.
+            Some(known) if known.facts && facts && !mod_seqs => {
+                let (had, facts) = (|uid| contains(&known.uids, uid), state.facts(|_, _| true, false));
+                let (known, new): (Vec<_>, Vec<_>) = facts.into_iter().partition(|f| had(f.uid.get()));
+                Delta::Flags { flags: known.into_iter().map(|f| (f.uid, f.flags)).collect(), facts: new }
+            }
+            Some(known) if mod_seqs && known.highest_mod_seq.0 > 0 => Delta::Since {
                 vanished: UidRanges::from_uids(
                     known.uids.iter().filter(|uid| !state.messages.contains_key(&uid.get())),
                 ),
                 changed: state.facts(|_, message| message.mod_seq > known.highest_mod_seq.0, true),
             },
-            None => Delta::Full {
+            _ => Delta::Full {
                 uids: state.uids(),
                 facts: if facts { state.facts(|_, _| true, mod_seqs) } else { Vec::new() },
             },
