@@ -19,8 +19,8 @@ use crate::report::{Aim, Report, median};
 
 /// Messages in the large mailbox and in the small one, which shows whether time depends on the size.
 const SIZES: [(&str, u32); 2] = [("joe", 10_000), ("ann", 1_000)];
-/// Devices that come back in each way, each once.
-const DEVICES: usize = 6;
+/// Devices that come back in each way, each once. An account has 32 at most.
+const DEVICES: usize = 7;
 
 /// What the handset must have at the end, apart from the envelopes.
 const NEW: u32 = 10;
@@ -29,7 +29,7 @@ const NEW: u32 = 10;
 pub fn measure(report: &mut Report) {
     let dovecot = Dovecot::start();
     let gateway = Gateway::start(Config::before(&dovecot));
-    let [large, small] = SIZES.map(|(user, size)| Ways::take(&dovecot, &gateway, user, size));
+    let [large, small] = Ways::take(SIZES.map(|(user, size)| Changed::new(&dovecot, &gateway, user, size)));
     let quick = &large.qresync;
     let at_most = |limit| Some(Aim::AtMost(limit));
     let mut row =
@@ -85,45 +85,72 @@ struct Direct {
     events_millis: f64,
 }
 
-impl Ways {
-    fn take(dovecot: &Dovecot, gateway: &Gateway, user: &str, size: u32) -> Ways {
+/// A mailbox in which something has changed, and who knows it as it was before.
+struct Changed {
+    size: u32,
+    fetch: String,
+    devices: Vec<Device>,
+    compared: Client,
+    quick: Client,
+    /// How to select it by QRESYNC.
+    select: String,
+}
+
+impl Changed {
+    fn new(dovecot: &Dovecot, gateway: &Gateway, user: &str, size: u32) -> Self {
         let mut other = fill(dovecot, user, size);
         let site = gateway.site();
-        let mut devices = (0..4 * DEVICES).map(|number| Device::ready(&site, user, number)).collect();
-        let mut compared = Client::login(dovecot.imap(), user);
-        let mut quick = Client::login(dovecot.imap(), user);
+        let devices = (0..4 * DEVICES).map(|number| Device::ready(&site, user, number)).collect();
+        let compared = Client::login(dovecot.imap(), user);
+        let quick = Client::login(dovecot.imap(), user);
         other.command("EXAMINE INBOX");
         let (validity, mod_seq) = (other.code("UIDVALIDITY"), other.code("HIGHESTMODSEQ"));
         change(dovecot, &mut other, user, size);
         // Whatever the gateway does on hearing of it is over when a handset of this account has been told all.
         let mut witness = Device::ready(&site, user, 99);
         witness.until_exists(size + NEW - 5);
-
         let fetch = format!("UID FETCH {}:* (FLAGS ENVELOPE)", size + 1);
-        let events = exchange(&mut devices, size, None, false);
-        let whole = exchange(&mut devices, size, Some(&fetch), false);
-        let zipped_events = exchange(&mut devices, size, None, true);
-        let zipped = exchange(&mut devices, size, Some(&fetch), true);
-        let comparison = direct(&mut compared, &["EXAMINE INBOX", "UID FETCH 1:* (FLAGS)"], &fetch);
         let select = format!("EXAMINE INBOX (QRESYNC ({validity} {mod_seq} 1:{size}))");
-        let qresync = direct(&mut quick, &["ENABLE QRESYNC", &select], &fetch);
-        Ways { events, zipped_events, whole, zipped, comparison, qresync }
+        Self { size, fetch, devices, compared, quick, select }
     }
 }
 
-/// The next few devices come back.
-fn exchange(devices: &mut Vec<Device>, size: u32, fetch: Option<&str>, gzip: bool) -> Exchange {
-    let mut taken: [Vec<f64>; 4] = Default::default();
-    for mut device in devices.drain(..DEVICES) {
-        let (answer, up, millis) = device.resume(fetch, gzip);
-        check(&answer, size, fetch.is_some());
-        let figures = [octets(up), octets(head_octets(&answer)), octets(answer.body_octets), millis];
-        for (taken, figure) in taken.iter_mut().zip(figures) {
-            taken.push(figure);
+impl Ways {
+    fn take(mut mailboxes: [Changed; 2]) -> [Ways; 2] {
+        let events = exchange(&mut mailboxes, false, false);
+        let whole = exchange(&mut mailboxes, true, false);
+        let zipped_events = exchange(&mut mailboxes, false, true);
+        let zipped = exchange(&mut mailboxes, true, true);
+        let through = events.into_iter().zip(whole).zip(zipped_events.into_iter().zip(zipped));
+        let mut ways = mailboxes.into_iter().zip(through).map(|(mailbox, ((events, whole), zips))| {
+            let Changed { fetch, mut compared, mut quick, select, .. } = mailbox;
+            let comparison = direct(&mut compared, &["EXAMINE INBOX", "UID FETCH 1:* (FLAGS)"], &fetch);
+            let qresync = direct(&mut quick, &["ENABLE QRESYNC", &select], &fetch);
+            let (zipped_events, zipped) = zips;
+            Ways { events, zipped_events, whole, zipped, comparison, qresync }
+        });
+        std::array::from_fn(|_| ways.next().expect("one for each mailbox"))
+    }
+}
+
+/// The next few devices come back, to either mailbox in turns: what else the machine does in that time is the same for both.
+fn exchange(mailboxes: &mut [Changed; 2], fetches: bool, gzip: bool) -> [Exchange; 2] {
+    let mut taken: [[Vec<f64>; 4]; 2] = Default::default();
+    for _ in 0..DEVICES {
+        for (mailbox, taken) in mailboxes.iter_mut().zip(&mut taken) {
+            let mut device = mailbox.devices.pop().expect("a device that has not come back");
+            let (answer, up, millis) = device.resume(fetches.then_some(&mailbox.fetch), gzip);
+            check(&answer, mailbox.size, fetches);
+            let figures = [octets(up), octets(head_octets(&answer)), octets(answer.body_octets), millis];
+            for (taken, figure) in taken.iter_mut().zip(figures) {
+                taken.push(figure);
+            }
         }
     }
-    let [up, head, body, millis] = taken.map(|figures| median(&figures));
-    Exchange { up, head, body, millis }
+    taken.map(|taken| {
+        let [up, head, body, millis] = taken.map(|figures| median(&figures));
+        Exchange { up, head, body, millis }
+    })
 }
 
 fn direct(client: &mut Client, commands: &[&str], fetch: &str) -> Direct {
@@ -236,7 +263,7 @@ impl Device {
         (answer, post.bytes().len(), millis)
     }
 
-    fn resume(&mut self, fetch: Option<&str>, gzip: bool) -> (Answer, usize, f64) {
+    fn resume(&mut self, fetch: Option<&String>, gzip: bool) -> (Answer, usize, f64) {
         let fetch = fetch.map(|fetch| format!("A2 {fetch}\r\n")).unwrap_or_default();
         self.say(&fetch, gzip)
     }

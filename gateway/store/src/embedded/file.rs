@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 const FILE_NAME: &str = "store.redb";
 const DRAFT_END: &str = ".new";
-/// redb's own default is 1 GiB, which a repair would fill (law 5).
-const CACHE_BYTES: usize = 64 << 20;
+/// redb's own default is 1 GiB, which a repair would fill (law 5). What is larger than the pages that every commit touches only
+/// holds a second time what the system holds of the file, and a device that is away costs that much more memory (D16).
+const CACHE_BYTES: usize = 1 << 20;
 
 /// Makes directory and file when absent and answers the file's path.
 ///
