@@ -12,6 +12,8 @@ mod curl;
 mod fetchmail;
 #[path = "clients/folders.rs"]
 mod folders;
+#[path = "clients/livetest.rs"]
+mod livetest;
 #[path = "clients/neomutt.rs"]
 mod neomutt;
 #[path = "clients/place.rs"]

@@ -61,7 +61,7 @@ fn take(tour: &str, port: u16, name: &str, security: Security, authority: PathBu
 }
 
 /// Where `make setup` puts Python packages that Debian does not have: beside what cargo builds.
-fn packages() -> PathBuf {
+pub fn packages() -> PathBuf {
     let own = std::env::current_exe().expect("the path of this test");
     // It runs as target/PROFILE/deps/NAME.
     own.ancestors().nth(3).expect("the target directory").join("python")

@@ -1,0 +1,21 @@
+"""Runs the live tests that come with IMAPClient: where it is to connect, and then who to be."""
+
+import os
+import sys
+import tempfile
+import types
+
+# It asks for a module that Python 3.12 has not got any more, for this alone.
+sys.modules.setdefault("imp", types.SimpleNamespace(new_module=types.ModuleType))
+
+from imapclient import livetest  # noqa: E402
+
+port, user, password = sys.argv[1:4]
+with tempfile.TemporaryDirectory() as place:
+    settings = os.path.join(place, "livetest.ini")
+    with open(settings, "w") as file:
+        lines = ["[DEFAULT]", "host = 127.0.0.1", "port = " + port, "ssl = false"]
+        lines += ["username = " + user, "password = " + password]
+        file.write("\n".join(lines) + "\n")
+    sys.argv = ["livetest", settings, "--verbose"]
+    livetest.main()
