@@ -16,6 +16,7 @@ use pimap_types::{Flag, Flags, MailboxName, ModSeq, UidValidity};
 use pimap_upstream::{AccountUpstream, BodyStream, UpstreamConfig};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use support::*;
 use tokio::sync::mpsc;
@@ -395,4 +396,26 @@ async fn what_is_offered_is_used() {
     let said = commands(&fake);
     assert!(said.iter().any(|c| c.starts_with("APPEND") && c.ends_with("{17}")), "{said:#?}");
     assert_eq!(fake.count("CAPABILITY"), 2 * fake.count("LOGIN"), "{said:#?}");
+}
+
+/// Dovecot makes a mailbox when it is first opened, and says NO to one of two who open it at once.
+#[tokio::test]
+async fn a_mailbox_that_another_makes_at_this_moment_is_opened() {
+    let asked = AtomicUsize::new(0);
+    let fake = Fake::start("", move |said, _, _| match said {
+        said if said.starts_with("EXAMINE") && asked.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Answer::lines(&["{tag} NO [ALREADYEXISTS] Mailbox already exists"])
+        }
+        _ => Answer::Default,
+    })
+    .await;
+    let account = quiet_account(at_port(fake.port), "joe");
+    assert_eq!(sync(&account, "INBOX", None, false).await.messages, 3);
+    assert_eq!(fake.count("EXAMINE"), 2);
+    // Who says so again and again has not the mailbox.
+    let fake = opened_with("", &["{tag} NO [ALREADYEXISTS] Mailbox already exists"]).await;
+    let account = quiet_account(at_port(fake.port), "joe");
+    let request = UpstreamRequest::Sync { mailbox: MailboxName::new("INBOX"), known: None, facts: false };
+    let reply = account.run(request, BodyStream::None).await;
+    assert!(matches!(reply, UpstreamReply::Failed(UpstreamFault::NoSuchMailbox(_))), "{reply:?}");
 }

@@ -82,6 +82,11 @@ pub(crate) async fn select(
         let plain = Request::Select { mailbox, read_only, resync: Resync::Plain };
         (condition, collected) = run_for(connection, &plain).await?;
     }
+    if code_of(&condition) == "ALREADYEXISTS" {
+        // Dovecot makes a mailbox when it is first opened; of two who open it at once one is told that the other has made it.
+        let again = Request::Select { mailbox, read_only, resync: plain(connection) };
+        (condition, collected) = run_for(connection, &again).await?;
+    }
     if !is_ok(&condition) {
         return Err(cannot_open(condition));
     }
@@ -113,10 +118,15 @@ pub(crate) async fn leave(connection: &mut Connection, mailbox: &MailboxName) ->
     if is_ok(&condition) { Ok(()) } else { Err(Fault::Lost) }
 }
 
+/// The name of a condition's code, in capitals; empty: it has none.
+fn code_of(condition: &Condition) -> String {
+    let code = condition.code_text.as_deref().unwrap_or_default();
+    code.split(' ').next().unwrap_or_default().to_ascii_uppercase()
+}
+
 /// A mailbox that is merely out of order now must not look deleted (RFC 5530 3).
 fn cannot_open(condition: Condition) -> Fault {
-    let code = condition.code_text.as_deref().unwrap_or_default().to_ascii_uppercase();
-    match code.split(' ').next().unwrap_or_default() {
+    match code_of(&condition).as_str() {
         "UNAVAILABLE" | "SERVERBUG" | "INUSE" | "LIMIT" | "CORRUPTION" => Fault::Lost,
         "NOPERM" => Fault::NoAccess(condition.text),
         _ => Fault::NoSuchMailbox(condition.text),
