@@ -102,6 +102,10 @@ fn hibernating(security: Security) -> f64 {
         within(HIBERNATED, asleep)
             .unwrap_or_else(|| panic!("{}; are there inotify instances enough?", left()));
     };
+    // An INBOX is made when it is first opened; of two connections that open it at once, one would be refused.
+    for number in (0..WARM + CONNECTIONS).step_by(SHARED) {
+        drop(Idler::new(address, &trust, &regular(number), ""));
+    }
     held(CONNECTIONS, process, &|number| Idler::new(address, &trust, &regular(number), ""), settled)
 }
 
