@@ -5,7 +5,7 @@ mod fake;
 mod support;
 
 use fake::{Answer, Fake};
-use pimap_types::limits::ORDERED_MESSAGES_MAX;
+use pimap_types::limits::{ORDERED_BYTES_MAX, ORDERED_MESSAGES_MAX};
 use pimap_types::search::{Field, SearchKey, SortCriterion, SortKey, ThreadAlgorithm};
 use pimap_types::upstream::*;
 use pimap_types::{MailboxName, Uid, UidValidity};
@@ -77,6 +77,34 @@ async fn messages_are_threaded_here() {
             threads.places.iter().map(|place| (place.depth, place.message.map_or(0, Uid::get))).collect();
         assert_eq!(told, shape, "{algorithm:?}");
     }
+}
+
+/// What few messages say may be too much as well, and it is not held to be refused afterwards.
+#[tokio::test]
+async fn too_much_is_refused() {
+    let all: String = (1..=1_000).map(|uid| format!(" {uid}")).collect();
+    let fake = Fake::start("UIDPLUS IDLE", move |said, _, _| match said {
+        _ if said.starts_with("UID SEARCH") => Answer::lines(&[&format!("* SEARCH{all}"), "{tag} OK found"]),
+        _ if said.starts_with("UID FETCH") => {
+            let subject = "x".repeat(ORDERED_BYTES_MAX / 1_000 + 100);
+            let fetched = |uid| {
+                format!(
+                    "* {uid} FETCH (UID {uid} ENVELOPE (NIL {{{}}}\r\n{subject} NIL NIL NIL NIL NIL NIL NIL NIL))\r\n",
+                    subject.len()
+                )
+            };
+            let told: String = (1..=1_000).map(fetched).chain(["{tag} OK fetched\r\n".to_owned()]).collect();
+            Answer::Say(told.into_bytes())
+        }
+        _ => Answer::Default,
+    })
+    .await;
+    let account = quiet_account(at_port(fake.port), "joe");
+    let reply = ask(&account, sort(SortKey::Subject)).await;
+    assert!(
+        matches!(&reply, UpstreamReply::Refused { code: Some(code), .. } if code == "LIMIT"),
+        "{reply:?}"
+    );
 }
 
 /// More than may be put in order is refused before anything is fetched.

@@ -93,6 +93,10 @@ fn limit(text: &str) -> UpstreamReply {
     UpstreamReply::Refused { code: Some("LIMIT".to_owned()), text: text.to_owned(), data: None }
 }
 
+fn too_much() -> UpstreamReply {
+    limit("these messages say too much to be put in order: name fewer")
+}
+
 /// Finds messages, asks for the items of each and makes something of them, ascending by UID. What the server says nothing of is taken
 /// as having said nothing: it was found, and so it has a place. Or the answer that ends the command.
 async fn gathered<M>(
@@ -116,10 +120,12 @@ async fn gathered<M>(
             let pieces = pieces;
             fetch(pool, connection, at, &uids, items, &pieces, &mut false).await
         };
-        let (fetched, mut told) = tokio::join!(fetched, taken_in(told, &make));
+        let room = ORDERED_BYTES_MAX.saturating_sub(held);
+        let (fetched, told) = tokio::join!(fetched, taken_in(told, room, &make));
         if let refused @ UpstreamReply::Refused { .. } = fetched? {
             return Ok(Err(refused));
         }
+        let Some(mut told) = told else { return Ok(Err(too_much())) };
         told.sort_unstable_by_key(|(uid, _)| *uid);
         let mut told = told.into_iter().peekable();
         for uid in batch {
@@ -129,18 +135,20 @@ async fn gathered<M>(
             held += octets;
         }
         if held > ORDERED_BYTES_MAX {
-            return Ok(Err(limit("these messages say too much to be put in order: name fewer")));
+            return Ok(Err(too_much()));
         }
     }
     Ok(Ok(messages))
 }
 
 /// Takes the descriptions of a batch in. Of each message no more is held than it may say, and no more is kept than what is made of it.
+/// Nothing: there is no room for all of that; the rest was heard and dropped.
 async fn taken_in<M>(
     mut pieces: mpsc::Receiver<FetchPiece>,
+    room: usize,
     make: impl Fn(Uid, &Described) -> (M, usize),
-) -> Vec<(Uid, (M, usize))> {
-    let (mut made, mut current, mut octets) = (Vec::new(), None, Vec::new());
+) -> Option<Vec<(Uid, (M, usize))>> {
+    let (mut made, mut current, mut octets, mut held) = (Vec::new(), None, Vec::new(), 0);
     while let Some(piece) = pieces.recv().await {
         match piece {
             FetchPiece::Start(uid) => {
@@ -155,9 +163,12 @@ async fn taken_in<M>(
             FetchPiece::End => {
                 let whole = octets.len() <= DESCRIBED_BYTES_MAX;
                 let told = if whole { described(&octets) } else { None }.unwrap_or_default();
-                made.extend(current.take().map(|uid| (uid, make(uid, &told))));
+                let Some(uid) = current.take().filter(|_| held <= room) else { continue };
+                let (message, octets) = make(uid, &told);
+                held += octets;
+                made.push((uid, (message, octets)));
             }
         }
     }
-    made
+    (held <= room).then_some(made)
 }
