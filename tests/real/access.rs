@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use pimap_tests::dovecot::{Dovecot, mail};
+use pimap_tests::dovecot::Dovecot;
 use pimap_tests::imap::Imap;
 use pimap_tests::transcript::show;
 
-use crate::stage::{Stage, refused, untagged};
+use crate::stage::{Stage, letter, next, refused, untagged};
 
 /// Dovecot that obeys `SETACL`, at once.
 fn stage() -> Stage {
@@ -17,20 +17,6 @@ fn stage() -> Stage {
             + "plugin {\n  acl = vfile::cache_secs=0\n}\n"
     });
     Stage::before(dovecot, |config| config)
-}
-
-/// The next line that is about something, as text.
-fn next(client: &mut Imap) -> String {
-    loop {
-        let line = show(&client.line());
-        if !line.starts_with("* OK Still here") {
-            return line;
-        }
-    }
-}
-
-fn letter(subject: &str) -> Vec<u8> {
-    mail("friend@example.org", subject, "Some text.")
 }
 
 /// NQ-006: of what cannot be looked into, the name is told and no number, and the refusal has the code that says why; of what

@@ -1,24 +1,8 @@
 //! NOTIFY (RFC 5465) and arrivals announced with items, before Dovecot with all its extensions and with none of them.
 
 use pimap_tests::dovecot::{Dovecot, mail};
-use pimap_tests::imap::Imap;
-use pimap_tests::transcript::show;
 
-use crate::stage::{Stage, untagged};
-
-/// The next line that is about something, as text.
-fn next(client: &mut Imap) -> String {
-    loop {
-        let line = show(&client.line());
-        if !line.starts_with("* OK Still here") {
-            return line;
-        }
-    }
-}
-
-fn letter(subject: &str) -> Vec<u8> {
-    mail("friend@example.org", subject, "Some text.")
-}
+use crate::stage::{Stage, letter, next, untagged};
 
 /// NQ-002, NQ-005, NQ-011, NQ-012, NQ-013: one connection hears of the selected mailbox and of another, between commands.
 #[test]

@@ -33,9 +33,7 @@ impl Stage {
 
     /// Delivers mails with these subjects to joe.
     pub fn deliver(&self, subjects: &[&str]) {
-        subjects.iter().for_each(|subject| {
-            self.dovecot.deliver("joe", &mail("friend@example.org", subject, "Some text."));
-        });
+        subjects.iter().for_each(|subject| self.dovecot.deliver("joe", &letter(subject)));
     }
 
     /// A plain IMAP client that talks to the gateway.
@@ -56,6 +54,21 @@ impl Stage {
     /// A handset over HTTP, held by hand.
     pub fn web(&self) -> Web {
         Web { site: self.gateway.site(), cookie: None }
+    }
+}
+
+/// A mail that only its subject tells from others.
+pub fn letter(subject: &str) -> Vec<u8> {
+    mail("friend@example.org", subject, "Some text.")
+}
+
+/// The next line that is about something, as text.
+pub fn next(client: &mut Imap) -> String {
+    loop {
+        let line = show(&client.line());
+        if !line.starts_with("* OK Still here") {
+            return line;
+        }
     }
 }
 
